@@ -1,0 +1,96 @@
+"""`[[models]]`: what callers may ask for, and who answers."""
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, model_validator
+
+from proxy.config.clocks import ClockTable
+from proxy.config.fields import Name, Names, Section, Tokens, unique
+from proxy.config.problems import problem, problems
+
+_PREFIX_MARK = "/*"
+
+
+def _model_id(model_id: str) -> str:
+    if "*" in model_id.removesuffix(_PREFIX_MARK) or model_id == _PREFIX_MARK:
+        raise problem("an id may hold '*' only at its end, after a prefix: 'mix/*'")
+    return model_id
+
+
+def _exact(model_id: str) -> str:
+    if "*" in model_id:
+        raise problem("names one model: '*' has no meaning here")
+    return model_id
+
+
+ModelId: TypeAlias = Annotated[Name, AfterValidator(_model_id)]
+ExactIds: TypeAlias = Annotated[tuple[Annotated[Name, AfterValidator(_exact)], ...], AfterValidator(unique)]
+
+
+class Model(Section):
+    """A model that callers may ask for.  An id that ends in `/*` serves every id with that prefix."""
+
+    id: ModelId
+    """What callers ask for."""
+    aliases: ExactIds = ()
+    """Other names for it."""
+    upstream: Name | None = None
+    """The upstream that answers."""
+    upstreams: Names = ()
+    """Or several, which take turns."""
+    fallback: ExactIds = ()
+    """Models tried in this order when this one fails before anything of the answer has left."""
+    resume: bool = False
+    """After a cut in mid-stream, let the next candidate go on from the text already sent."""
+    delivery: Literal["live", "assured"] = "live"
+    """`assured` collects an answer before it is sent, so that a cut can fail over; `x-delivery` chooses per request."""
+    require_user: bool | None = None
+    """Refuse requests without a user message; unset: only where the upstream's kind needs one (all but `openai`)."""
+    reasoning_field: Literal["reasoning_content", "reasoning", "off"] = "reasoning_content"
+    """The field that reasoning is told in; `off` drops it."""
+    report_model: Literal["answering", "requested"] = "answering"
+    """What an answer's `model` names: the entry that answered, or what was asked for."""
+    upstream_model: Name | None = None
+    """The model's name at the upstream; unset: the id."""
+    tools: Literal["auto", "native", "off"] = "auto"
+    """How tools reach the upstream: `native` in its own field, `off` never, `auto` as its kind does it best."""
+    context_window_tokens: Tokens | None = None
+    """What input and output may take together; unset: unknown."""
+    max_input_tokens: Tokens | None = None
+    """Longest input; unset: unknown."""
+    max_output_tokens: Tokens | None = None
+    """Longest output; unset: unknown."""
+    clocks: ClockTable = ClockTable()
+    """Clocks that differ for this model."""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        found = []
+        if self.upstream is not None and self.upstreams:
+            found.append((("upstreams",), "is given along with `upstream`; keep one of them"))
+        if self.upstream is None and not self.upstreams:
+            found.append((("upstream",), "is required"))
+        if self.context_window_tokens is not None:
+            for name in ("max_input_tokens", "max_output_tokens"):
+                most = getattr(self, name)
+                if most is not None and most > self.context_window_tokens:
+                    found.append(
+                        ((name,), f"{most} is above context_window_tokens, which is {self.context_window_tokens}")
+                    )
+        if found:
+            raise problems("model", found)
+        return self
+
+    @property
+    def prefix(self) -> str | None:
+        """What the ids begin with that this entry serves, for an entry whose id ends in `/*`."""
+        return self.id.removesuffix("*") if self.id.endswith(_PREFIX_MARK) else None
+
+    @property
+    def upstream_names(self) -> tuple[str, ...]:
+        """The upstreams that answer, in order."""
+        return self.upstreams or ((self.upstream,) if self.upstream is not None else ())
+
+    def sent_as(self, requested: str) -> str:
+        """The model's name at the upstream, for a request for *requested*: an alias becomes the id."""
+        return self.upstream_model or (self.id if self.prefix is None else requested)

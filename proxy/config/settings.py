@@ -1,0 +1,72 @@
+"""Settings: the whole configuration, frozen, with the few questions that it can answer itself."""
+
+from functools import cached_property
+
+from proxy.config.clocks import Clocks, ClockTable, merged
+from proxy.config.fields import Section
+from proxy.config.models import Model
+from proxy.config.sections import Auth, Log, Retry, Server
+from proxy.config.upstreams import Upstream
+
+
+class Settings(Section):
+    """All settings in force.  A reload makes a new one."""
+
+    server: Server = Server()
+    """Where the daemon listens, and how much it takes on."""
+    auth: Auth = Auth()
+    """Who may call."""
+    clocks: ClockTable = ClockTable()
+    """How long each wait may last."""
+    retry: Retry = Retry()
+    """What is spent on a request whose upstream fails."""
+    upstreams: tuple[Upstream, ...] = ()
+    """The backends."""
+    models: tuple[Model, ...] = ()
+    """What callers may ask for."""
+    log: Log = Log()
+    """How the daemon logs."""
+
+    def clocks_for(self, model: Model | None = None, upstream: Upstream | None = None) -> Clocks:
+        """The clocks in force for *model* on *upstream*; where one is not known yet, as far as they are."""
+        return self.all_clocks[model.id if model else None, upstream.name if upstream else None]
+
+    def model_named(self, requested: str) -> Model | None:
+        """The entry that serves an id: by its id, an alias, or the longest prefix."""
+        entry = self.models_by_name.get(requested)
+        if entry is not None:
+            return entry
+        return next((model for prefix, model in self.models_by_prefix if requested.startswith(prefix)), None)
+
+    def requires_user(self, model: Model) -> bool:
+        """Whether requests for *model* need a user message."""
+        if model.require_user is not None:
+            return model.require_user
+        return any(self.upstreams_by_name[name].requires_user for name in model.upstream_names)
+
+    @cached_property
+    def upstreams_by_name(self) -> dict[str, Upstream]:
+        """Every upstream, by its name."""
+        return {upstream.name: upstream for upstream in self.upstreams}
+
+    @cached_property
+    def models_by_name(self) -> dict[str, Model]:
+        """The entries that are asked for by name, by id and alias."""
+        return {name: model for model in self.models if model.prefix is None for name in (model.id, *model.aliases)}
+
+    @cached_property
+    def models_by_prefix(self) -> list[tuple[str, Model]]:
+        """The entries that serve a prefix, the longest first."""
+        found = [(model.prefix, model) for model in self.models if model.prefix is not None]
+        return sorted(found, key=lambda row: len(row[0]), reverse=True)
+
+    @cached_property
+    def all_clocks(self) -> dict[tuple[str | None, str | None], Clocks]:
+        """The clocks in force, by model id and upstream name; None = not known yet."""
+        return {
+            (model.id if model else None, upstream.name if upstream else None): merged(
+                *(table.clocks for table in (self, upstream, model) if table is not None)
+            )
+            for model in (None, *self.models)
+            for upstream in (None, *self.upstreams)
+        }

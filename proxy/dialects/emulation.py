@@ -1,0 +1,89 @@
+"""Emulation: stop strings and single tool calls, for upstreams that know neither."""
+
+from collections.abc import Sequence
+
+from proxy.dialects.port import Decoder
+from proxy.wire.events import Finished, StreamEvent, TextDelta, ToolCallDelta
+
+
+def overlap(text: str, stop: str) -> int:
+    """How many characters at the end of *text* may be the beginning of *stop*."""
+    for size in range(min(len(text), len(stop) - 1), 0, -1):
+        if stop.startswith(text[-size:]):
+            return size
+    return 0
+
+
+class Emulation:
+    """Wraps a decoder.  Text ends before the first stop string, and never ends within one that may still become whole.
+
+    With *single_call* nothing follows the first whole tool call.  Arguments are never looked at for stop strings.
+    """
+
+    def __init__(self, decoder: Decoder, *, stop: Sequence[str], single_call: bool) -> None:
+        self._decoder = decoder
+        self._stop = tuple(stop)
+        self._single_call = single_call
+        self._held = ""
+        self._in_call = False
+        self.cut = False
+
+    def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """The events up to the cut."""
+        return self._map(self._decoder.feed(events))
+
+    def end(self) -> Sequence[StreamEvent]:
+        """What was held back, and no longer can become a stop string."""
+        out = self._map(self._decoder.end())
+        if not self.cut:
+            self._release(out)
+        return out
+
+    def _map(self, events: Sequence[StreamEvent]) -> list[StreamEvent]:
+        out: list[StreamEvent] = []
+        for event in events:
+            if self.cut:
+                break
+            if isinstance(event, TextDelta):
+                self._text(event, out)
+            elif isinstance(event, ToolCallDelta):
+                self._call(event, out)
+            else:
+                if isinstance(event, Finished):
+                    self._release(out)
+                out.append(event)
+        return out
+
+    def _text(self, event: TextDelta, out: list[StreamEvent]) -> None:
+        if self._in_call and self._single_call:
+            self._finish("tool_calls", out)
+            return
+        text = self._held + event.text
+        found = min((at for at in map(text.find, self._stop) if at >= 0), default=-1)
+        if found >= 0:
+            if found:
+                out.append(event._replace(text=text[:found]))
+            self._held = ""
+            self._finish("stop", out)
+            return
+        held = max((overlap(text, stop) for stop in self._stop), default=0)
+        self._held = text[len(text) - held :]
+        if len(text) > held:
+            out.append(event._replace(text=text[: len(text) - held]))
+
+    def _call(self, event: ToolCallDelta, out: list[StreamEvent]) -> None:
+        if self._single_call and event.index > 0:
+            self._finish("tool_calls", out)
+            return
+        self._release(out)
+        self._in_call = True
+        out.append(event)
+
+    def _release(self, out: list[StreamEvent]) -> None:
+        if self._held:
+            out.append(TextDelta(self._held))
+            self._held = ""
+
+    def _finish(self, reason: str, out: list[StreamEvent]) -> None:
+        out.append(Finished(reason))
+        self.cut = True

@@ -1,0 +1,134 @@
+"""The error tree, by whose fault.  An error carries its consequences, so that no ending is chosen anywhere else.
+
+`code`, `status`, `type`: what the caller sees; the set of codes is closed, and a code belongs to exactly one ending.
+`event`: what the error becomes on the chart.  `retryable`: the same candidate may do better.  `falls_back`: another
+candidate may.  `trips_breaker`: it counts against the upstream's health.  Messages are our own text, or an upstream's word
+about the caller's request, redacted: no prompt, key, cookie or internal address is ever in one.  *detail* is for the log.
+"""
+
+from proxy.errors.base import (
+    TurnstileError,
+)
+from proxy.errors.caller import (
+    BodyTooSlow,
+    ClientGone,
+    ConcurrencyLimitExceeded,
+    ContextLengthExceeded,
+    ConversationBusy,
+    HeadersTooLarge,
+    InvalidApiKey,
+    MethodNotSupported,
+    ModelNotAllowed,
+    ModelNotFound,
+    REQUEST_CODES,
+    RateLimitExceeded,
+    RequestRejected,
+    RequestTooLarge,
+    SlowReader,
+    UnknownUrl,
+    UnsupportedContentEncoding,
+    UnsupportedContentType,
+)
+from proxy.errors.ours import (
+    DeadlinePassed,
+    InternalError,
+    Overloaded,
+    ShuttingDown,
+)
+from proxy.errors.upstream import (
+    ConnectTimeout,
+    ConversationLost,
+    CredentialStale,
+    InsufficientQuota,
+    PassThroughDenied,
+    PassThroughForbidden,
+    SessionLost,
+    UpstreamAuthFailed,
+    UpstreamBusy,
+    UpstreamChallenge,
+    UpstreamContentFiltered,
+    UpstreamContextLength,
+    UpstreamDisconnected,
+    UpstreamEmptyAnswer,
+    UpstreamFailed,
+    UpstreamModelNotFound,
+    UpstreamOversize,
+    UpstreamProtocolError,
+    UpstreamRateLimited,
+    UpstreamRedirected,
+    UpstreamRefused,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+    UpstreamUnreachable,
+    UpstreamUntrusted,
+)
+
+__all__ = [
+    "BodyTooSlow",
+    "ClientGone",
+    "ConcurrencyLimitExceeded",
+    "ConnectTimeout",
+    "ContextLengthExceeded",
+    "ConversationBusy",
+    "ConversationLost",
+    "CredentialStale",
+    "DeadlinePassed",
+    "HeadersTooLarge",
+    "InsufficientQuota",
+    "InternalError",
+    "InvalidApiKey",
+    "MethodNotSupported",
+    "ModelNotAllowed",
+    "ModelNotFound",
+    "Overloaded",
+    "PassThroughDenied",
+    "PassThroughForbidden",
+    "REQUEST_CODES",
+    "RateLimitExceeded",
+    "RequestRejected",
+    "RequestTooLarge",
+    "SessionLost",
+    "ShuttingDown",
+    "SlowReader",
+    "TurnstileError",
+    "UnknownUrl",
+    "UnsupportedContentEncoding",
+    "UnsupportedContentType",
+    "UpstreamAuthFailed",
+    "UpstreamBusy",
+    "UpstreamChallenge",
+    "UpstreamContentFiltered",
+    "UpstreamContextLength",
+    "UpstreamDisconnected",
+    "UpstreamEmptyAnswer",
+    "UpstreamFailed",
+    "UpstreamModelNotFound",
+    "UpstreamOversize",
+    "UpstreamProtocolError",
+    "UpstreamRateLimited",
+    "UpstreamRedirected",
+    "UpstreamRefused",
+    "UpstreamRejected",
+    "UpstreamTimeout",
+    "UpstreamTruncated",
+    "UpstreamUnavailable",
+    "UpstreamUnreachable",
+    "UpstreamUntrusted",
+    "error_classes",
+]
+
+
+def error_classes() -> list[type[TurnstileError]]:
+    """Every class that can be told to a caller, in the order written: the source of docs/errors.md."""
+    found: list[type[TurnstileError]] = []
+
+    def walk(cls: type[TurnstileError]) -> None:
+        for sub in cls.__subclasses__():
+            if sub.__module__.startswith(__name__ + "."):
+                found.append(sub)
+                walk(sub)
+
+    walk(TurnstileError)
+    return found

@@ -1,0 +1,279 @@
+"""Errors by the upstream's fault: mostly 502, 503 and 504."""
+
+from proxy.errors.base import CONFLICT_TYPE, INVALID_REQUEST_TYPE, RATE_LIMIT_TYPE, TurnstileError
+from statechart.vocabulary import EndReason, Event
+
+
+class UpstreamFailed(TurnstileError):
+    """The upstream answered with a server error, or told one in its stream."""
+
+    code = "upstream_error"
+    status = 502
+    event = Event.UPSTREAM_FAILED
+    end_reason = EndReason.UPSTREAM_ERROR
+    retryable = True
+    falls_back = True
+    trips_breaker = True
+    forbids_client_retry = True
+    text = "The upstream reported an error."
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """No connection: refused, no route, no such name."""
+
+    code = "upstream_unreachable"
+    text = "The upstream can't be reached."
+
+
+class UpstreamUntrusted(UpstreamUnreachable):
+    """No connection: the upstream's certificate does not hold."""
+
+    retryable = False
+    text = "The upstream's certificate can't be trusted."
+
+
+class UpstreamDisconnected(UpstreamFailed):
+    """The connection ended before anything of an answer had come."""
+
+    code = "upstream_disconnected"
+    text = "The upstream closed the connection without an answer."
+
+
+class UpstreamTruncated(UpstreamFailed):
+    """The answer ended before it was complete."""
+
+    code = "upstream_truncated"
+    text = "The upstream's answer broke off before it was complete."
+
+
+class UpstreamRejected(UpstreamFailed):
+    """The upstream refused in a way that is neither about the request nor worth another try."""
+
+    code = "upstream_rejected"
+    retryable = False
+    trips_breaker = False
+    text = "The upstream rejected the request."
+
+
+class UpstreamProtocolError(UpstreamFailed):
+    """The upstream said something that can't be read; never skipped, since a lost chunk is lost text."""
+
+    code = "upstream_protocol"
+    text = "The upstream's answer can't be understood."
+
+
+class UpstreamRedirected(UpstreamProtocolError):
+    """The upstream answered with a redirect, which is never followed."""
+
+    retryable = False
+    trips_breaker = False
+    text = "The upstream answered with a redirect."
+
+
+class UpstreamOversize(UpstreamFailed):
+    """A line, an event or the whole answer was larger than allowed."""
+
+    code = "upstream_oversize"
+    retryable = False
+    trips_breaker = False
+    text = "The upstream's answer is too large."
+
+
+class UpstreamChallenge(UpstreamFailed):
+    """A login or challenge page came in place of an answer."""
+
+    code = "upstream_challenge"
+    retryable = False
+    trips_breaker = False
+    text = "The upstream answered with a web page instead of an answer."
+
+
+class UpstreamEmptyAnswer(UpstreamFailed):
+    """The answer ended and nothing of an answer was in it."""
+
+    code = "upstream_empty_answer"
+    text = "The upstream's answer was empty."
+
+
+class UpstreamAuthFailed(UpstreamFailed):
+    """The upstream refuses the gateway's own credential: the operator's fault, not the caller's key."""
+
+    code = "upstream_auth_failed"
+    retryable = False
+    trips_breaker = False
+    text = "The upstream refuses the gateway's credential."
+
+
+class CredentialStale(UpstreamAuthFailed):
+    """The upstream refuses a credential that can be renewed."""
+
+    event = Event.CREDENTIAL_STALE
+
+
+class ConversationLost(UpstreamFailed):
+    """The upstream no longer knows the conversation."""
+
+    code = "upstream_chat_lost"
+    event = Event.CONVERSATION_LOST
+    retryable = False
+    trips_breaker = False
+    text = "The upstream no longer knows the conversation."
+
+
+class SessionLost(ConversationLost):
+    """The upstream no longer knows the conversation, and the request lacks the history to tell it anew."""
+
+    code = "session_lost"
+    status = 409
+    type = CONFLICT_TYPE
+    end_reason = EndReason.CONFLICT
+    falls_back = False
+    text = "The conversation is gone, and the request does not carry its history."
+
+
+class UpstreamUnavailable(UpstreamFailed):
+    """No upstream can be asked now: circuits open, credentials aside, or children down."""
+
+    code = "upstream_unavailable"
+    status = 503
+    retryable = False
+    trips_breaker = False
+    forbids_client_retry = False
+    text = "No upstream is available for this model."
+
+
+class UpstreamBusy(UpstreamFailed):
+    """The upstream says that it is busy."""
+
+    code = "upstream_busy"
+    status = 503
+    trips_breaker = False
+    forbids_client_retry = False
+    text = "The upstream is busy."
+
+
+class UpstreamRateLimited(TurnstileError):
+    """The upstream asks for fewer requests."""
+
+    code = "upstream_rate_limited"
+    status = 429
+    type = RATE_LIMIT_TYPE
+    event = Event.UPSTREAM_LIMITED
+    end_reason = EndReason.RATE_LIMITED
+    retryable = True
+    falls_back = True
+    text = "The upstream's rate limit is reached."
+
+
+class InsufficientQuota(UpstreamRateLimited):
+    """The upstream account is out of quota."""
+
+    code = "insufficient_quota"
+    type = "insufficient_quota"
+    retryable = False
+    forbids_client_retry = True
+    text = "The upstream account is out of quota."
+
+
+class UpstreamRefused(TurnstileError):
+    """The upstream finds fault with the request itself; its status, code and redacted text are told."""
+
+    code = "invalid_value"
+    status = 400
+    type = INVALID_REQUEST_TYPE
+    event = Event.UPSTREAM_REFUSED
+    end_reason = EndReason.INVALID_REQUEST
+    text = "The upstream finds the request invalid."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message, param=param)
+        self._code = code or self.code
+        self._status = status or self.status
+
+    @property
+    def told_code(self) -> str:
+        return self._code
+
+    @property
+    def told_status(self) -> int:
+        return self._status
+
+
+class UpstreamContextLength(UpstreamRefused):
+    """The input is larger than the upstream's model takes; a candidate with a larger window may do better."""
+
+    code = "context_length_exceeded"
+    falls_back = True
+    text = "The input is longer than the model's context window."
+
+
+class UpstreamContentFiltered(UpstreamRefused):
+    """The upstream's content policy refuses the request."""
+
+    code = "content_filter"
+    text = "The upstream's content policy refuses the request."
+
+
+class UpstreamModelNotFound(UpstreamRefused):
+    """The upstream does not know the model that the entry names."""
+
+    code = "model_not_found"
+    status = 404
+    falls_back = True
+    text = "The upstream does not know this model."
+
+
+class PassThroughDenied(TurnstileError):
+    """The upstream refuses the caller's own key, which was passed through."""
+
+    code = "invalid_api_key"
+    status = 401
+    type = INVALID_REQUEST_TYPE
+    event = Event.UPSTREAM_DENIED
+    end_reason = EndReason.UNAUTHORIZED
+    text = "The upstream refuses the API key."
+
+
+class PassThroughForbidden(PassThroughDenied):
+    """The upstream refuses the model to the caller's own key, which was passed through."""
+
+    code = "model_not_allowed"
+    status = 403
+    text = "The upstream refuses the model to this API key."
+
+
+class UpstreamTimeout(TurnstileError):
+    """A clock over the upstream ran out; the message names the clock and its seconds."""
+
+    code = "upstream_timeout"
+    status = 504
+    event = Event.CLOCK_EXPIRED
+    end_reason = EndReason.TIMEOUT
+    falls_back = True
+    trips_breaker = True
+    forbids_client_retry = True
+
+    def __init__(self, clock: str, seconds: float) -> None:
+        super().__init__(f"The upstream did not answer in time: clock '{clock}' ran out after {seconds:g} seconds.")
+        self._clock = clock
+        self.seconds = seconds
+
+    @property
+    def clock(self) -> str | None:
+        return self._clock
+
+
+class ConnectTimeout(UpstreamTimeout):
+    """The clock `connect` ran out: nothing was sent, so the same candidate may be tried again when it is the last."""
+
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("connect", seconds)

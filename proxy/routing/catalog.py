@@ -1,0 +1,77 @@
+"""The catalog: from the ids that callers ask for to the upstreams that may answer."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from proxy.config import Model, Settings
+from proxy.ports import Caller, Candidate, Place, Route, Upstream
+from proxy.routing.slots import slots_of
+from proxy.wire.request import ModelRules
+
+OWNER = "turnstile"
+
+
+class ModelCatalog:
+    """The models of one configuration, built once; *created* is the same for every model object of the process."""
+
+    def __init__(self, settings: Settings, upstreams: Mapping[str, Upstream], created: int) -> None:
+        self._created = created
+        self._settings = settings
+        self._places = self._all_places(settings, upstreams)
+        self._routes = {entry.id: self._route(entry) for entry in settings.models}
+
+    def find(self, model_id: str) -> Route | None:
+        """The route of an id or an alias; else of the longest prefix that the id is under."""
+        entry = self._settings.model_named(model_id)
+        if entry is None:
+            return None
+        route = self._routes[entry.id]
+        return route if entry.prefix is None else self._under_prefix(route, model_id)
+
+    def listing(self, caller: Caller) -> list[dict[str, object]]:
+        """The model objects that *caller* may use; prefix entries have no id to list."""
+        return [
+            self._object(entry.id)
+            for entry in self._settings.models
+            if entry.prefix is None and caller.may_use(entry.id)
+        ]
+
+    def show(self, model_id: str, caller: Caller) -> dict[str, object] | None:
+        """One model object, under the id asked for, if there is such a model and the caller may use it."""
+        route = self.find(model_id)
+        if route is None or not (caller.may_use(model_id) or caller.may_use(route.candidates[0].model_id)):
+            return None
+        return self._object(model_id)
+
+    def _object(self, model_id: str) -> dict[str, object]:
+        return {"id": model_id, "object": "model", "created": self._created, "owned_by": OWNER}
+
+    def _all_places(self, settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[tuple[str, str], Place]:
+        slots = {upstream.name: slots_of(upstream.max_parallel) for upstream in settings.upstreams}
+        return {
+            (entry.id, name): Place(
+                upstream=upstreams[name],
+                slots=slots[name],
+                clocks=settings.clocks_for(entry, settings.upstreams_by_name[name]),
+            )
+            for entry in settings.models
+            for name in entry.upstream_names
+        }
+
+    def _route(self, entry: Model) -> Route:
+        chain = [entry, *(self._settings.models_by_name[model_id] for model_id in entry.fallback)]
+        openai = all(self._places[entry.id, name].upstream.kind == "openai" for name in entry.upstream_names)
+        rules = ModelRules(openai=openai, require_user=self._settings.requires_user(entry))
+        return Route(rules=rules, candidates=tuple(self._candidate(each, each.id) for each in chain))
+
+    def _candidate(self, entry: Model, requested: str) -> Candidate:
+        return Candidate(
+            model_id=requested,
+            upstream_model=entry.sent_as(requested),
+            entry=entry,
+            places=tuple(self._places[entry.id, name] for name in entry.upstream_names),
+        )
+
+    def _under_prefix(self, route: Route, requested: str) -> Route:
+        first, *rest = route.candidates
+        return replace(route, candidates=(self._candidate(first.entry, requested), *rest))

@@ -1,0 +1,40 @@
+"""The application: which path leads where."""
+
+from aiohttp import web
+
+from proxy.server import chat, health, models
+from proxy.server.cors import preflight
+from proxy.server.envelopes import envelopes
+from proxy.server.gateway import Gateway
+from proxy.server.keys import GATEWAY
+
+
+def build_app(gateway: Gateway) -> web.Application:
+    """An aiohttp application around *gateway*; every path also works with a slash at its end."""
+    app = web.Application(middlewares=[envelopes], client_max_size=gateway.settings.server.max_body_bytes)
+    app[GATEWAY] = gateway
+    post = {
+        "/v1/chat/completions": chat.chat_completions,
+        "/": chat.chat_completions,
+        "/v1/completions": chat.completions,
+    }
+    get = {
+        "/v1/models": models.list_models,
+        "/v1/models/{id:.+}": models.show_model,
+        "/livez": health.livez,
+        "/readyz": health.readyz,
+        "/health": health.health,
+        "/healthz": health.health,
+    }
+    for method, table in (("POST", post), ("GET", get)):
+        for path, handler in table.items():
+            for spelling in spellings(path):
+                app.router.add_route(method, spelling, handler)
+                if gateway.settings.server.cors_origins:
+                    app.router.add_route("OPTIONS", spelling, preflight)
+    return app
+
+
+def spellings(path: str) -> list[str]:
+    """A path without and with a slash at its end; a pattern takes the slash itself."""
+    return [path] if path == "/" or "{" in path else [path, path + "/"]

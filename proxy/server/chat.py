@@ -1,0 +1,35 @@
+"""The endpoints that answer: each request to them is one walk through the chart."""
+
+from secrets import token_hex
+
+from aiohttp import web
+
+from proxy.exchange import Exchange
+from proxy.server.client import HttpClient
+from proxy.server.keys import GATEWAY
+from proxy.wire.answer import Surface
+from proxy.wire.request import request_id
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    """POST /v1/chat/completions, and POST /."""
+    return await walk(request, Surface.CHAT)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """POST /v1/completions, mapped onto chat."""
+    return await walk(request, Surface.COMPLETIONS)
+
+
+async def walk(request: web.Request, surface: Surface) -> web.StreamResponse:
+    """Walk the request through the chart; by the end the answer has been written."""
+    gateway = request.app[GATEWAY]
+    client = HttpClient(request, gateway.ports.clock)
+    x = Exchange(
+        client, gateway.ports.clock, request_id(request.headers.getall("x-request-id", ()), token_hex), surface
+    )
+    try:
+        await gateway.walk(x)
+    finally:
+        client.close()
+    return client.response or web.Response(status=499)  # nobody is left to read this one

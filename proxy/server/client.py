@@ -1,0 +1,176 @@
+"""The caller's side of a request over aiohttp: reads the body, writes the answer by `StreamResponse`."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from proxy.deadline import Clock, TimerHandle
+from proxy.errors import ClientGone, RequestTooLarge
+from proxy.ports import Headers, RequestHead
+from proxy.server.tasks import spawn
+from proxy.wire.answer import PING
+
+
+class HeldResponse(web.StreamResponse):
+    """A response whose headers leave together with the first bytes of its body, in one write."""
+
+    _send_headers_immediately = False
+
+
+class HttpClient:
+    """A `Client` over one aiohttp request.
+
+    While the answer is held back, one timer waits to commit it; from then on the same timer writes heartbeats.  It is
+    moved by noting when the last write was, and set anew only when it fires.
+    """
+
+    def __init__(self, request: web.BaseRequest, clock: Clock) -> None:
+        self.head = RequestHead(
+            method=request.method,
+            path=request.path,
+            headers=request.headers,
+            content_length=request.content_length,
+            peer=request.remote or "",
+        )
+        self.response: web.StreamResponse | None = None
+        self.streaming = False
+        self._request = request
+        self._clock = clock
+        self._sent_bytes = 0
+        self._headers: Callable[[], Headers] = tuple
+        self._commit_at: float | None = None
+        self._heartbeat_s = 0.0
+        self._written_s = 0.0
+        self._timer: TimerHandle | None = None
+
+    @property
+    def committed(self) -> bool:
+        """Whether status and headers have left."""
+        return self.response is not None
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of the body that have been written."""
+        return self._sent_bytes
+
+    # --- reading
+
+    async def read_body(self, limit_bytes: int) -> bytes:
+        """The whole body; reading stops at the limit, whether or not a length was declared."""
+        if (self.head.content_length or 0) > limit_bytes:
+            raise RequestTooLarge(f"The request body is larger than {limit_bytes} bytes.")
+        content = self._request.content
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while not content.at_eof():
+                piece = await content.readany()
+                size += len(piece)
+                if size > limit_bytes:
+                    raise RequestTooLarge(f"The request body is larger than {limit_bytes} bytes.")
+                pieces.append(piece)
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise ClientGone from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    # --- writing a stream
+
+    def hold(self, headers: Callable[[], Headers], *, commit_after_s: float, heartbeat_s: float) -> None:
+        """Keep status and headers back; see the port."""
+        self.streaming = True
+        self._headers = headers
+        self._heartbeat_s = heartbeat_s
+        if commit_after_s > 0:
+            self._commit_at = self._clock.now() + commit_after_s
+            self._timer = self._clock.call_at(self._commit_at, self._pulse)
+
+    async def write(self, frames: bytes) -> None:
+        """Write a piece of the stream; returns when the socket has room again."""
+        response = self.response or await self._start()
+        try:
+            await response.write(frames)
+        except ConnectionError as error:
+            raise ClientGone from error
+        self._sent_bytes += len(frames)
+        self._written_s = self._clock.now()
+
+    async def end(self, frames: bytes = b"", *, close: bool = False) -> None:
+        """Write the last piece and end the body; with *close* the connection ends as well."""
+        response = self.response or await self._start()
+        self._stop_pulse()
+        if close:
+            self._request.protocol.close()
+        try:
+            await response.write_eof(frames)
+        except ConnectionError as error:
+            raise ClientGone from error
+        self._sent_bytes += len(frames)
+
+    # --- writing a whole answer
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write a whole answer at once."""
+        self._stop_pulse()
+        response = HeldResponse(status=status, headers=CIMultiDict(headers))
+        response.content_length = len(body)
+        if response.headers.get("Connection") == "close":
+            response.force_close()
+        self.response = response
+        try:
+            await response.prepare(self._request)
+            await response.write_eof(body)
+        except ConnectionError as error:
+            raise ClientGone from error
+        self._sent_bytes += len(body)
+
+    def reset(self) -> None:
+        """Break the connection off, without a good end to the body."""
+        self._stop_pulse()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+        self._request.protocol.force_close()
+
+    def close(self) -> None:
+        """Stop the timer; the request is over."""
+        self._stop_pulse()
+
+    # --- committing, heartbeats
+
+    async def _start(self) -> web.StreamResponse:
+        response = HeldResponse(headers=CIMultiDict(self._headers()))
+        self.response = response
+        if self._request.version >= (1, 1):
+            response.enable_chunked_encoding()
+        await response.prepare(self._request)
+        self._written_s = self._clock.now()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._commit_at = None
+        if self._heartbeat_s > 0:
+            self._timer = self._clock.call_at(self._written_s + self._heartbeat_s, self._pulse)
+        return response
+
+    def _pulse(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        due = self._commit_at if self._commit_at is not None else self._written_s + self._heartbeat_s
+        if due > now:
+            self._timer = self._clock.call_at(due, self._pulse)
+            return
+        if not self._request.protocol.writing_paused:
+            spawn(self._beat(), name="heartbeat")
+        if self._commit_at is None:
+            self._timer = self._clock.call_at(now + self._heartbeat_s, self._pulse)
+
+    async def _beat(self) -> None:
+        try:
+            await self.write(PING)
+        except ClientGone:
+            return  # the handler is being cancelled, and will tell of it
+
+    def _stop_pulse(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._heartbeat_s = 0.0

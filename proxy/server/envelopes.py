@@ -1,0 +1,117 @@
+"""Every answer that is not a success has the same envelope, also those that the HTTP library gives by itself."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from secrets import token_hex
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
+
+from proxy.errors import (
+    HeadersTooLarge,
+    InternalError,
+    MethodNotSupported,
+    RequestRejected,
+    TurnstileError,
+    UnknownUrl,
+)
+from proxy.observe.request_line import log_refusal
+from proxy.wire.answer import error_body, error_headers
+from proxy.wire.request import request_id
+
+log = structlog.get_logger("turnstile.http")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def envelopes(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every answer its request id, and every refusal outside of a walk its envelope and its line in the log."""
+    try:
+        response = await handler(request)
+    except TurnstileError as error:
+        return refusal(request, error)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        refused = MethodNotSupported(f"The method {request.method[:16]} is not supported here; allowed: {allowed}.")
+        return refusal(request, refused, {"Allow": allowed})
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return refusal(request, UnknownUrl("There is nothing at this URL."))
+    if not response.prepared:
+        response.headers["x-request-id"] = id_of(request)
+    return response
+
+
+def id_of(request: web.BaseRequest) -> str:
+    """The id that the caller gave, or one of ours."""
+    return request_id(request.headers.getall("x-request-id", ()), token_hex)
+
+
+def refusal(request: web.BaseRequest, error: TurnstileError, headers: Mapping[str, str] | None = None) -> web.Response:
+    """The envelope of *error*, and its line in the log."""
+    told_id = id_of(request)
+    response = web.Response(
+        status=error.told_status,
+        body=error_body(error),
+        headers=[("x-request-id", told_id), *error_headers(error), *(headers or {}).items()],
+    )
+    if error.closes_connection:
+        response.force_close()
+    log_refusal(request.headers.get("user-agent"), told_id, error)
+    return response
+
+
+class Connection(RequestHandler):
+    """aiohttp's connection, with envelopes for what its parser refuses."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What can't be parsed, or a handler's own failure; the connection ends with it."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun, and can't be taken back")
+        error: TurnstileError
+        if status >= 500:
+            log.error("a handler failed outside of a walk", exc_info=exc)
+            error = InternalError()
+        elif isinstance(exc, LineTooLong):
+            error = HeadersTooLarge("The request line or a header field is too long.")
+        else:
+            error = RequestRejected("The request is not valid HTTP.", code="invalid_json")
+        response = refusal(request, error)
+        response.force_close()
+        return response
+
+
+class EnvelopeServer(Server):
+    """aiohttp's server, making our connections."""
+
+    def __call__(self) -> RequestHandler:
+        """One connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner, with `EnvelopeServer` in place of the stock server."""
+
+    def __init__(self, app: web.Application, **options: Any) -> None:
+        super().__init__(app, access_log=None, handler_cancellation=True, **options)
+
+    async def _make_server(self) -> Server:
+        stock = await super()._make_server()
+        return EnvelopeServer(
+            stock.request_handler,
+            request_factory=stock.request_factory,
+            handler_cancellation=stock.handler_cancellation,
+            **stock._kwargs,  # noqa: SLF001 - the stock server keeps what it was given nowhere else
+        )

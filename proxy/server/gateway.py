@@ -1,0 +1,106 @@
+"""Gateway: everything that a worker process holds, built from one configuration."""
+
+import os
+import time
+from collections.abc import Callable
+from random import Random
+
+import structlog
+
+from proxy.clock import LoopClock
+from proxy.config import Settings
+from proxy.driver import drive
+from proxy.exchange import Exchange
+from proxy.observe.request_line import log_request
+from proxy.ports import Limits, Ports, Upstream
+from proxy.routing.catalog import ModelCatalog
+from proxy.routing.gate import KeyGate
+from proxy.sessions.stateless import Stateless
+from proxy.upstreams import build_upstreams
+from statechart.vocabulary import State
+
+log = structlog.get_logger("turnstile.gateway")
+
+WAITING_STATES = frozenset({State.VALIDATE, State.AUTH, State.SESSION, State.BACKOFF})
+"""Where nothing has been asked of an upstream yet, or again: such requests are ended first when the daemon goes down."""
+
+
+class Gateway:
+    """The ports of one worker, the requests that are live in it, and how far it has gone down.
+
+    Must be made inside a running event loop.  *on_ended* hears of every ending, once; *upstreams* replaces configured
+    upstreams by name.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        upstreams: dict[str, Upstream] | None = None,
+        on_ended: Callable[[Exchange], None] = log_request,
+    ) -> None:
+        self._on_ended = on_ended
+        self.settings = settings
+        self.live: set[Exchange] = set()
+        self.draining = False
+        self.refusing = False
+        self.accepted = 0
+        self.ended = 0
+        self._clock = LoopClock()
+        self._random = Random(os.urandom(16))  # noqa: S311 - jitter and ids, not secrets
+        self._created = int(time.time())
+        self._gate = KeyGate(settings.auth, settings.server, self._clock, self._random)
+        self._given = upstreams or {}
+        self.upstreams: dict[str, Upstream] = {}
+        self._retired: list[Upstream] = []
+        self.ports = self._ports(settings)
+
+    def _ports(self, settings: Settings) -> Ports:
+        self.upstreams = build_upstreams(settings, self._clock) | self._given
+        return Ports(
+            clock=self._clock,
+            random=self._random,
+            gate=self._gate,
+            catalog=ModelCatalog(settings, self.upstreams, self._created),
+            sessions=Stateless(),
+            lifecycle=self,
+            limits=Limits(settings.server.max_body_bytes, settings.server.max_answer_bytes),
+            clocks=settings.clocks_for(None, None),
+            retry=settings.retry,
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """Take another configuration; requests that are live end under the one they began with."""
+        self._retired += [upstream for name, upstream in self.upstreams.items() if name not in self._given]
+        self.settings = settings
+        self._gate.reload(settings.auth)
+        self.ports = self._ports(settings)
+
+    async def walk(self, x: Exchange) -> None:
+        """One request, from here to its end."""
+        self.live.add(x)
+        self.accepted += 1
+        await drive(x, self.ports, self._ended)
+
+    def _ended(self, x: Exchange) -> None:
+        self.live.discard(x)
+        self.ended += 1
+        self._on_ended(x)
+
+    # --- going down
+
+    def refuse(self) -> None:
+        """Turn new requests away, and end those for which nothing has been asked of an upstream."""
+        self.refusing = True
+        for x in [x for x in self.live if x.state in WAITING_STATES]:
+            x.deadline.expire("shutdown")
+
+    def cut(self) -> None:
+        """End every live request."""
+        for x in list(self.live):
+            x.deadline.expire("shutdown")
+
+    async def close(self) -> None:
+        """Give everything back."""
+        for upstream in [*self.upstreams.values(), *self._retired]:
+            await upstream.close()

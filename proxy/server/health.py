@@ -1,0 +1,33 @@
+"""Health: does the loop turn, is the daemon ready, and how is it.  None of these asks for a key, or waits for a slot."""
+
+from aiohttp import web
+
+from proxy import __version__
+from proxy.server.keys import GATEWAY
+from proxy.server.models import json_answer
+from statechart.model import MODEL
+
+
+async def livez(_request: web.Request) -> web.Response:
+    """The loop turns."""
+    return json_answer({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Listening, and not going down."""
+    draining = request.app[GATEWAY].draining
+    return json_answer({"status": "draining" if draining else "ok"}, 503 if draining else 200)
+
+
+async def health(request: web.Request) -> web.Response:
+    """A summary: status, version, chart, live requests, upstreams."""
+    gateway = request.app[GATEWAY]
+    return json_answer(
+        {
+            "status": "draining" if gateway.draining else "ok",
+            "version": __version__,
+            "chart": MODEL.hash,
+            "live": len(gateway.live),
+            "upstreams": [{"name": name, "kind": upstream.kind} for name, upstream in gateway.upstreams.items()],
+        }
+    )

@@ -1,0 +1,91 @@
+"""One worker process: an event loop, an application, signals, and an orderly end."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from proxy.config import ConfigError, Settings, changes_needing_restart
+from proxy.server.app import build_app
+from proxy.server.drain import drain
+from proxy.server.envelopes import Runner
+from proxy.server.gateway import Gateway
+from proxy.server.listening import where
+
+log = structlog.get_logger("turnstile.worker")
+
+GC_THRESHOLDS = (10_000, 20, 50)  # requests make few cycles: collecting less often saves some 5 % of CPU
+LINGER_S = 1.0  # how long an unread rest of a refused body is drained, so that the refusal can be read
+MAX_HEADER_BYTES = 16 * 1024  # of one line; what nginx allows for all of its large buffers is more, for one less
+
+Reload = Callable[[], Settings]
+
+
+def run_worker(settings: Settings, sockets: Sequence[socket.socket], reload: Reload) -> None:
+    """Serve on *sockets* until a signal ends it."""
+    uvloop.run(serve_worker(settings, sockets, reload))
+
+
+async def serve_worker(settings: Settings, sockets: Sequence[socket.socket], reload: Reload) -> None:
+    """Serve, and end in good order on SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    gateway = Gateway(settings)
+    runner = Runner(
+        build_app(gateway),
+        lingering_time=LINGER_S,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        shutdown_timeout=2.0,
+    )
+    stop = Stop()
+    await runner.setup()
+    stop.listen_to_signals(lambda: reread(gateway, reload))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    for sock in sockets:
+        await web.SockSite(runner, sock).start()
+    log.info("server.listening", url=where(sockets[0]), pid=os.getpid())
+    try:
+        await stop.asked.wait()
+        await drain(gateway, runner, stop.insisted)
+    finally:
+        await runner.cleanup()
+        await gateway.close()
+    log.info("server.stopped", pid=os.getpid(), accepted=gateway.accepted, ended=gateway.ended)
+
+
+class Stop:
+    """SIGTERM and SIGINT: the first asks, the second insists."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+
+    def listen_to_signals(self, on_hangup: Callable[[], None]) -> None:
+        """Take over the signals of the process."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.signalled)
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+
+    def signalled(self) -> None:
+        """One more signal."""
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+
+def reread(gateway: Gateway, reload: Reload) -> None:
+    """Take the configuration as it is now; a broken one is refused with one line, and the old one stays."""
+    try:
+        settings = reload()
+    except ConfigError as error:
+        log.error("config.refused", problems=error.lines)
+        return
+    unchanged = changes_needing_restart(gateway.settings, settings)
+    gateway.reload(settings)
+    log.info("config.reloaded", needs_restart=unchanged)

@@ -1,0 +1,63 @@
+"""What the states that answer share: the head of the answer and its writer, its headers, its usage."""
+
+from proxy.dialects import decoder_for
+from proxy.exchange import Exchange
+from proxy.ports import Headers, Ports
+from proxy.wire.answer import (
+    Answer,
+    AnswerHead,
+    answer_id,
+    common_headers,
+    estimate_tokens,
+    estimate_usage,
+    frames_for,
+    json_headers,
+    sse_headers,
+)
+from proxy.wire.events import Usage
+from proxy.wire.request import text_of
+
+NO_REASONING = "off"
+
+
+def begin_answer(x: Exchange, ports: Ports) -> None:
+    """Settle who answers: from now on id, time and model of this answer do not change."""
+    candidate = x.course.candidate
+    entry, request = candidate.entry, x.request
+    x.head = AnswerHead(
+        id=answer_id(x.surface, f"{ports.random.getrandbits(128):032x}"),
+        created=x.created,
+        model=request.model if entry.report_model == "requested" else candidate.model_id,
+        legacy_functions=request.legacy_functions,
+        include_usage=request.include_usage,
+        reasoning_field=None if entry.reasoning_field == NO_REASONING else entry.reasoning_field,
+    )
+    x.answer = Answer()
+    x.frames = frames_for(x.surface, x.head)
+    x.decoder = decoder_for("native", request, emulate=x.course.place.upstream.kind != "openai")
+
+
+def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:
+    """The headers that answers and errors have in common, as of now."""
+    return common_headers(
+        request_id=x.request_id,
+        processing_s=ports.clock.now() - x.received_s,
+        session_id=x.conversation.session_id if hasattr(x, "conversation") else None,
+        ignored_params=x.request.ignored_params if hasattr(x, "request") else (),
+        upstream_request_id=x.upstream_request_id,
+        rate_limits=ports.gate.rate_limits(x.caller) if hasattr(x, "caller") else (),
+    )
+
+
+def answer_headers(x: Exchange, ports: Ports) -> Headers:
+    """The headers of an answer, as of the moment when they leave."""
+    own = sse_headers if x.request.stream else json_headers
+    return [*headers_of_any_answer(x, ports), *own(closing=ports.lifecycle.draining)]
+
+
+def usage_of(x: Exchange) -> Usage:
+    """The upstream's own count of the attempt that answered, else an estimate that says so."""
+    if x.answer.usage is not None:
+        return x.answer.usage
+    prompt_tokens = sum(estimate_tokens(text_of(message)) for message in x.request.messages)
+    return estimate_usage(x.answer, prompt_tokens)

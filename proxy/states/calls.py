@@ -1,0 +1,110 @@
+"""What the states that talk to an upstream share: opening a call, receiving under the clocks, the first delta."""
+
+import asyncio
+from collections.abc import Sequence
+
+from proxy.errors import (
+    ConversationLost,
+    CredentialStale,
+    Overloaded,
+    PassThroughDenied,
+    TurnstileError,
+    UpstreamEmptyAnswer,
+    UpstreamFailed,
+)
+from proxy.exchange import Exchange
+from proxy.ports import Ports, Turn
+from proxy.wire.events import DELTAS, StreamEvent
+
+
+def has_delta(events: Sequence[StreamEvent]) -> bool:
+    """Whether any of the events is a delta."""
+    return any(type(event) in DELTAS for event in events)
+
+
+async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None) -> None:
+    """Spend one call on the candidate whose turn it is, under the clocks `queue`, `connect`, then `first_event`.
+
+    `failover` takes the place of `first_event` while another candidate is left.
+    """
+    course, deadline = x.course, x.deadline
+    attempt = course.begin(ports.clock.now())
+    place, candidate = course.place, course.candidate
+    clocks = place.clocks
+    # A call that is not streamed tells nothing before it tells all, so another candidate or a stalled model
+    # could not be told from a long answer: where the clocks must see progress, the answer is asked for as a stream.
+    streamed = x.request.stream or course.others_left
+
+    def connected() -> None:
+        deadline.stop("connect")
+        if course.others_left and 0 < clocks.failover < clocks.first_event:
+            deadline.start("failover", clocks.failover)
+        elif streamed or clocks.first_event_explicit:
+            deadline.start("first_event", clocks.first_event)
+
+    deadline.start("queue", clocks.queue)
+    x.slot = await place.slots.take()
+    deadline.stop("queue")
+    deadline.start("connect", clocks.connect)
+    x.call = await place.upstream.open(
+        Turn(
+            request=x.request,
+            upstream_model=candidate.upstream_model,
+            request_id=x.request_id,
+            stream=streamed,
+            on_connected=connected,
+            prefill=prefill,
+            renew_credential=x.reauthed,
+            max_output_tokens=candidate.entry.max_output_tokens,
+            caller_headers=x.client.head.headers,
+        )
+    )
+    attempt.status = 200
+
+
+async def first_delta(x: Exchange, ports: Ports) -> None:
+    """Wait until the answer has begun; what came until then is left in `x.pending`."""
+    assert x.call is not None  # noqa: S101 - `open_call` came before
+    pending: list[StreamEvent] = []
+    while True:
+        events = await x.call.receive()
+        pending += events
+        if has_delta(events):
+            break
+        if x.call.complete:
+            raise UpstreamEmptyAnswer
+    x.deadline.stop("failover")
+    x.deadline.stop("first_event")
+    x.pending = pending
+    x.upstream_request_id = x.call.request_id
+    if x.first_delta_s is None:
+        x.first_delta_s = ports.clock.now()
+
+
+MENDED_BEFORE_AN_ANSWER = (ConversationLost, CredentialStale, Overloaded, PassThroughDenied)
+"""Obstacles that have their own way on as long as nothing of an answer has come; later they are plain failures."""
+
+
+def as_failure(error: TurnstileError) -> UpstreamFailed:
+    """What such an obstacle is once an answer has begun."""
+    return UpstreamFailed(detail=f"{error.told_code} while answering")
+
+
+async def receive(x: Exchange) -> Sequence[StreamEvent]:
+    """The next events, under the clock `idle`; once only usage can still come, under `tail`, which is no fault."""
+    call, deadline, clocks = x.call, x.deadline, x.course.place.clocks
+    assert call is not None  # noqa: S101 - `open_call` came before
+    deadline.start("idle", clocks.idle)
+    try:
+        if not call.finishing:
+            return await call.receive()
+        deadline.start("tail", clocks.tail)
+        return await call.receive()
+    except asyncio.CancelledError:
+        if deadline.caught("tail"):
+            return call.settle()
+        raise
+    except MENDED_BEFORE_AN_ANSWER as error:
+        raise as_failure(error) from error
+    finally:
+        deadline.stop("tail")

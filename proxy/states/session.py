@@ -1,0 +1,24 @@
+"""session: find the conversation and take its lease; settle which candidates may be asked, and with how much."""
+
+from proxy.course import Course
+from proxy.errors import ConversationLost
+from proxy.exchange import Exchange
+from proxy.ports import Ports
+from proxy.routing.budget import fitting
+from statechart.vocabulary import Event
+
+
+async def session(x: Exchange, ports: Ports) -> Event:
+    """Plan the turn.  Comes a second time when the upstream has lost the conversation: then the whole history is told anew."""
+    assert x.route is not None  # `auth` has seen to it  # noqa: S101 - narrows the type, and is a bug if it fails
+    if isinstance(x.failure, ConversationLost):
+        x.replayed = True
+        x.drop_call()
+        x.conversation.release()
+    else:
+        allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
+        x.course = Course(fitting(x.request, allowed), ports.retry)
+        x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
+    x.conversation = await ports.sessions.take(x.caller, x.request, x.course.candidate, replay=x.replayed)
+    x.on_end(x.conversation.release)
+    return Event.PLANNED

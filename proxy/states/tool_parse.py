@@ -1,0 +1,24 @@
+"""tool_parse: end the decoder, look at the calls, settle the finish reason of every choice."""
+
+from proxy.exchange import Exchange
+from proxy.ports import Ports
+from proxy.wire.finish import settle_finish
+from statechart.vocabulary import Event
+
+
+async def tool_parse(x: Exchange, _ports: Ports) -> Event:
+    """What the decoder still held back joins the answer; it leaves with the closing frames.
+
+    A call that was cut is never told as finished.
+    """
+    x.pending = x.decoder.end()
+    x.answer.fold(x.pending)
+    cut = {choice for choice, _call in x.answer.cut_calls()}
+    x.finishes = {
+        index: settle_finish(
+            x.answer.finishes.get(index), calls_whole=bool(choice.calls) and index not in cut, calls_cut=index in cut
+        )
+        for index, choice in sorted(x.answer.choices.items())
+    }
+    x.answer.finishes = x.finishes
+    return Event.PARSED

@@ -1,0 +1,36 @@
+"""Telling the caller of a failed ending: once, after the terminal state is entered."""
+
+import asyncio
+
+from proxy.errors import ClientGone, SlowReader
+from proxy.exchange import Exchange
+from proxy.ports import Ports
+from proxy.states.answering import headers_of_any_answer
+from proxy.wire.answer import error_body, error_frame, error_headers
+from statechart.vocabulary import State
+
+
+async def tell(x: Exchange, ports: Ports) -> None:
+    """An envelope with a real status while the headers are held back, one error frame after that, nothing to who is gone."""
+    failure = x.failure
+    if x.state is State.DONE or failure is None:
+        x.told_status = 200
+        return
+    x.told_status = 200 if x.client.committed else failure.told_status
+    if isinstance(failure, ClientGone):
+        if isinstance(failure, SlowReader):
+            x.client.reset()
+        return
+    try:
+        async with asyncio.timeout(ports.clocks.client_write or None):
+            if not x.client.committed:
+                headers = error_headers(failure, closing=ports.lifecycle.draining)
+                await x.client.answer(
+                    failure.told_status, [*headers_of_any_answer(x, ports), *headers], error_body(failure)
+                )
+            elif x.client.streaming:
+                await x.client.end(error_frame(failure), close=True)
+            else:
+                x.client.reset()
+    except (ClientGone, TimeoutError):
+        x.client.reset()

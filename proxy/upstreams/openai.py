@@ -1,0 +1,238 @@
+"""openai: servers that speak Chat Completions over HTTP."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Self
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from proxy.config import OpenAIUpstream as Configured
+from proxy.config import Settings
+from proxy.deadline import Clock
+from proxy.errors import TurnstileError, UpstreamOversize, UpstreamTruncated
+from proxy.ports import Turn, UpstreamCall
+from proxy.upstreams.http import AiohttpTransport, HttpAnswer, HttpTransport
+from proxy.wire.events import Opened, StreamEvent
+from proxy.wire.request import forwarded_headers, prefilled, presented_key, upstream_body
+from proxy.wire.upstream import ChunkReader, fault_of, read_completion, sniff
+
+MAX_FAULT_BYTES = 64 * 1024  # of an error's body: enough for any message, little enough for any flood
+
+WholeReader = Callable[[bytes], list[StreamEvent]]
+
+
+def make_call_id() -> str:
+    """An id for a tool call whose upstream gave none."""
+    return f"call_{secrets.token_hex(12)}"
+
+
+class OpenAIUpstream:
+    """An `Upstream` for one configured server."""
+
+    kind = "openai"
+
+    def __init__(
+        self, entry: Configured, *, max_event_bytes: int, max_answer_bytes: int, clock: Clock, http: HttpTransport
+    ) -> None:
+        self.name = entry.name
+        self._entry = entry
+        self._max_event_bytes = max_event_bytes
+        self._max_answer_bytes = max_answer_bytes
+        self._clock = clock
+        self._http = http
+        self._url = URL(entry.base_url + "/chat/completions")
+        self._forward = frozenset(entry.forward_headers)
+        self._passes_key_through = entry.credential.mode == "pass_through"
+        self._headers = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "identity"})
+        if entry.credential.token is not None:
+            self._headers["Authorization"] = f"Bearer {entry.credential.token.reveal()}"
+        for name, secret in entry.credential.headers.items():
+            self._headers[name] = secret.reveal()
+
+    @classmethod
+    def configured(cls, entry: Configured, settings: Settings, clock: Clock) -> Self:
+        """The upstream that a configuration entry describes, with a pool of connections of its own."""
+        return cls(
+            entry,
+            max_event_bytes=settings.server.max_event_bytes,
+            max_answer_bytes=settings.server.max_answer_bytes,
+            clock=clock,
+            http=AiohttpTransport(),
+        )
+
+    async def open(self, turn: Turn) -> UpstreamCall:
+        """Send the request as it came, the model's name and the limits mapped."""
+        answer = await self._http.post(self._url, self._headers_for(turn), self._body_for(turn), turn.on_connected)
+        try:
+            return await self._call(turn, answer)
+        except BaseException:
+            answer.close()
+            raise
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+
+    def _body_for(self, turn: Turn) -> bytes:
+        request = turn.request if turn.prefill is None else prefilled(turn.request, turn.prefill)
+        return upstream_body(
+            request,
+            upstream_model=turn.upstream_model,
+            stream=turn.stream,
+            token_field=self._entry.token_field,
+            developer_role=self._entry.developer_role,
+            max_output_tokens=turn.max_output_tokens,
+        )
+
+    def _headers_for(self, turn: Turn) -> CIMultiDict[str]:
+        if not self._forward and not self._passes_key_through:
+            return self._headers
+        headers = self._headers.copy()
+        headers.extend(forwarded_headers(turn.caller_headers.items(), self._forward))
+        if self._passes_key_through:
+            sent = turn.caller_headers
+            key = presented_key(sent.getall("authorization", ()), sent.getall("x-api-key", ()))
+            if key is not None:
+                headers["Authorization"] = f"Bearer {key}"
+        return headers
+
+    async def _call(self, turn: Turn, answer: HttpAnswer) -> UpstreamCall:
+        """Tell what has come by what it is, not by what was asked for."""
+        content_type = answer.headers.get("Content-Type")
+        if answer.status != 200:
+            raise await self._fault(answer, b"")
+        head = b"" if content_type else await answer.read()
+        match sniff(content_type, head):
+            case "sse":
+                return StreamedCall(answer, self._reader(turn), head)
+            case "json":
+                return WholeCall(answer, self._whole_reader(turn), head, self._max_answer_bytes)
+            case _:
+                raise await self._fault(answer, head)
+
+    def _reader(self, turn: Turn) -> ChunkReader:
+        entry = self._entry
+        return ChunkReader(
+            n=turn.request.n,
+            max_event_bytes=self._max_event_bytes,
+            make_call_id=make_call_id,
+            text=entry.text,
+            arguments=entry.arguments,
+            think_tags=entry.think_tags,
+            credential=entry.credential.mode,
+        )
+
+    def _whole_reader(self, turn: Turn) -> WholeReader:
+        return partial(
+            read_completion,
+            max_answer_bytes=self._max_answer_bytes,
+            make_call_id=make_call_id,
+            n=turn.request.n,
+            think_tags=self._entry.think_tags,
+            credential=self._entry.credential.mode,
+        )
+
+    async def _fault(self, answer: HttpAnswer, head: bytes) -> TurnstileError:
+        """The typed error of an answer that is none; of its body only the beginning is read."""
+        body = bytearray(head)
+        try:
+            while len(body) < MAX_FAULT_BYTES and (piece := await answer.read()):
+                body += piece
+        except UpstreamTruncated:
+            pass  # what has come of it must do
+        fault = fault_of(
+            answer.status,
+            answer.headers.get("Content-Type"),
+            bytes(body),
+            answer.headers,
+            now_s=self._clock.wall(),
+            credential=self._entry.credential.mode,
+        )
+        fault.upstream_status = answer.status
+        return fault
+
+
+class StreamedCall:
+    """An answer that comes as server-sent events; one read of the socket gives one list of events."""
+
+    def __init__(self, answer: HttpAnswer, reader: ChunkReader, head: bytes) -> None:
+        self._answer = answer
+        self._reader = reader
+        self._head = head
+        self.request_id: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the final events have been received."""
+        return self._reader.complete
+
+    @property
+    def finishing(self) -> bool:
+        """Whether only usage or the end mark are still to come."""
+        return self._reader.finishing
+
+    async def receive(self) -> Sequence[StreamEvent]:
+        """The events of the next read; a fault is raised after the events before it."""
+        reader = self._reader
+        if reader.failure is not None:
+            raise reader.failure
+        try:
+            data = self._head or await self._answer.read()
+            self._head = b""
+        except UpstreamTruncated:
+            data = b""
+        events = reader.feed(data) if data else reader.end()
+        if reader.failure is not None and not events:
+            raise reader.failure
+        if self.request_id is None:
+            self.request_id = opened_id(events)
+        return events
+
+    def settle(self) -> Sequence[StreamEvent]:
+        """The final events, without waiting for usage any longer."""
+        return self._reader.settle()
+
+    def close(self) -> None:
+        """Let go; unless the body was read to its end, the connection is closed."""
+        self._answer.close()
+
+
+class WholeCall:
+    """An answer that comes as one JSON body."""
+
+    finishing = False
+
+    def __init__(self, answer: HttpAnswer, read: WholeReader, head: bytes, max_answer_bytes: int) -> None:
+        self._answer = answer
+        self._read = read
+        self._head = head
+        self._max_answer_bytes = max_answer_bytes
+        self.complete = False
+        self.request_id: str | None = None
+
+    async def receive(self) -> Sequence[StreamEvent]:
+        """All events at once, when the body has come."""
+        body = bytearray(self._head)
+        while piece := await self._answer.read():
+            body += piece
+            if len(body) > self._max_answer_bytes:
+                raise UpstreamOversize
+        events = self._read(bytes(body))
+        self.complete = True
+        self.request_id = opened_id(events)
+        return events
+
+    def settle(self) -> Sequence[StreamEvent]:
+        """Nothing is ever left to settle."""
+        return ()
+
+    def close(self) -> None:
+        """Let go; unless the body was read to its end, the connection is closed."""
+        self._answer.close()
+
+
+def opened_id(events: Sequence[StreamEvent]) -> str | None:
+    """The upstream's own id of the answer, if it is among these events."""
+    return next((event.ids.get("id") for event in events if isinstance(event, Opened)), None)

@@ -1,0 +1,48 @@
+"""What callers send: bytes and headers in, one checked `ChatRequest` or one typed error out."""
+
+from proxy.wire.request.body import JsonObject, decode_body, encode_json
+from proxy.wire.request.chat import ChatRequest, ResponseFormat, check_chat
+from proxy.wire.request.choice import ToolChoice, ToolMode
+from proxy.wire.request.completions import completions_to_chat
+from proxy.wire.request.forward import prefilled, upstream_body
+from proxy.wire.request.headers import (
+    NEVER_FORWARDED,
+    Delivery,
+    check_content_encoding,
+    check_content_type,
+    delivery,
+    forwarded_headers,
+    ignored_params_header,
+    presented_key,
+    request_id,
+    session_id,
+)
+from proxy.wire.request.parts import text_of
+from proxy.wire.request.rules import ModelRules, model_of
+
+__all__ = [
+    "NEVER_FORWARDED",
+    "ChatRequest",
+    "Delivery",
+    "JsonObject",
+    "ModelRules",
+    "ResponseFormat",
+    "ToolChoice",
+    "ToolMode",
+    "check_chat",
+    "check_content_encoding",
+    "check_content_type",
+    "completions_to_chat",
+    "decode_body",
+    "delivery",
+    "encode_json",
+    "forwarded_headers",
+    "ignored_params_header",
+    "model_of",
+    "prefilled",
+    "presented_key",
+    "request_id",
+    "session_id",
+    "text_of",
+    "upstream_body",
+]

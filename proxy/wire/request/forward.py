@@ -1,0 +1,51 @@
+"""The body for an upstream that itself speaks Chat Completions: the caller's, less what is ours, plus what we need."""
+
+from dataclasses import replace
+
+from proxy.wire.request.body import JsonObject, encode_json
+from proxy.wire.request.chat import ChatRequest
+from proxy.wire.request.parts import text_of
+
+
+def upstream_body(
+    request: ChatRequest,
+    *,
+    upstream_model: str,
+    stream: bool,
+    token_field: str = "max_completion_tokens",  # noqa: S107 - tokens of text
+    developer_role: bool = True,
+    max_output_tokens: int | None = None,
+) -> bytes:
+    """Return the JSON to send.
+
+    *stream*: whether the answer is streamed upstream, whatever the caller asked; usage is then asked for always.
+    *token_field*: the name that the upstream has for the token limit; *max_output_tokens* lowers the limit that the
+    caller gave.  *developer_role*: false where developer messages must go as system messages.
+    """
+    body = {**request.body, "model": upstream_model, "stream": stream}
+    if stream:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    else:
+        body.pop("stream_options", None)
+    if request.max_tokens is not None:
+        body[token_field] = min(request.max_tokens, max_output_tokens or request.max_tokens)
+    if not developer_role:
+        body["messages"] = [_without_developer_role(message) for message in request.messages]
+    return encode_json(body)
+
+
+def prefilled(request: ChatRequest, text: str) -> ChatRequest:
+    """Return the request with *text* as the beginning of the answer: its history ends with an assistant message.
+
+    A beginning that the caller gave itself is continued, not followed by a second one.
+    """
+    *before, last = request.messages
+    if last["role"] == "assistant" and "tool_calls" not in last:
+        messages = [*before, {**last, "content": text_of(last) + text}]
+    else:
+        messages = [*request.messages, {"role": "assistant", "content": text}]
+    return replace(request, messages=messages, body={**request.body, "messages": messages})
+
+
+def _without_developer_role(message: JsonObject) -> JsonObject:
+    return {**message, "role": "system"} if message["role"] == "developer" else message

@@ -1,0 +1,172 @@
+"""Server-sent events, read: bytes in pieces of any size become events.
+
+The grammar is that of the HTML standard, section "Server-sent events", which the parser departs from only where
+`SseParser.end` says so.  All work is done on bytes: line ends, colons and spaces are ASCII, which no byte of a longer
+UTF-8 sequence can be mistaken for, so text may be decoded event by event with the result of one incremental decoder.
+
+Two paths lead to the same events.  The bulk path splits a read into events of one `data:` line each, which is all that a
+chat upstream normally sends.  The careful path goes line by line and knows the whole grammar; it takes what the bulk path
+leaves: CR line ends, several lines to an event, events cut between reads.
+"""
+
+import re
+from typing import TypeAlias
+
+from proxy.errors import UpstreamOversize
+
+SseEvent: TypeAlias = tuple[bytes, str]
+"""The data of an event, its lines joined by LF, maybe bad UTF-8; and the event's name, empty if it has none."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_LINE_END = re.compile(rb"\r\n?|\n")
+_LF = 0x0A
+_DATA = b"data: "
+_NEXT_DATA = b"\n\ndata: "
+
+
+class _Begun:
+    """What has begun and is not complete: the first bytes of a stream, a line, an event, or a CR LF cut in two."""
+
+    __slots__ = ("at_start", "data", "line", "name", "swallow_lf")
+
+    def __init__(self) -> None:
+        self.at_start = False  # a byte order mark may still come
+        self.swallow_lf = False  # a CR ended the last piece, and the line: an LF now would belong to it
+        self.line = bytearray()
+        self.data: bytearray | None = None  # None until the event's first `data` line
+        self.name = ""
+
+    def __bool__(self) -> bool:
+        return self.at_start or self.swallow_lf or bool(self.line) or self.data is not None or bool(self.name)
+
+
+class SseParser:
+    """An incremental parser whose events do not depend on where the bytes are cut.
+
+    *max_event_bytes* bounds a line, and the data of an event.  What is larger sets `failure`; the events before it are
+    still given, and nothing after it is.  `comments` counts the comment lines.
+    """
+
+    __slots__ = ("_begun", "_max_bytes", "comments", "failure")
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.failure: UpstreamOversize | None = None
+        self.comments = 0
+        self._max_bytes = max_event_bytes
+        self._begun: _Begun | None = _Begun()
+        self._begun.at_start = True
+
+    def feed(self, piece: bytes) -> list[SseEvent]:
+        """Give the events that *piece* completes."""
+        if self._begun is None and piece.startswith(_DATA) and piece.endswith(b"\n\n"):
+            events = self._split(piece)
+            if events is not None:
+                return events
+        events = []
+        if self.failure is None:
+            self._take(piece, events)
+        return events
+
+    def end(self) -> SseEvent | None:
+        """Give the event that the end of bytes has cut off, if one had begun.
+
+        The standard drops it, but some servers leave out the last blank line: the caller decides by what the data is.
+        """
+        events: list[SseEvent] = []
+        if self._begun is not None and self.failure is None:
+            self._take_line(self._begun, bytes(self._begun.line), events)
+            self._take_line(self._begun, b"", events)
+            self._begun = None
+        return events[0] if events else None
+
+    def _split(self, piece: bytes) -> list[SseEvent] | None:
+        """Give the events of *piece*, which begins with `data: ` and ends in a blank line, if each is one such line."""
+        if b"\r" in piece or len(piece) > self._max_bytes:
+            return None
+        found = piece[len(_DATA) : -2].split(_NEXT_DATA)
+        if piece.count(b"\n") != 2 * len(found):
+            return None
+        return [(data, "") for data in found]
+
+    def _take(self, piece: bytes, events: list[SseEvent]) -> None:
+        """Take *piece*: what completes an event that has begun, then whole events in bulk, then what begins the next."""
+        begun = self._begun or _Begun()
+        if begun.at_start:
+            piece = _without_mark(begun, piece)
+        at = self._take_lines(begun, piece, 0, events, one_event=True) if begun else 0
+        end = piece.rfind(b"\n\n", at) + 2
+        if end > at + 2 and self.failure is None and not begun:
+            whole = piece[at:end]
+            split = self._split(whole) if whole.startswith(_DATA) else None
+            if split is None:
+                self._take_lines(begun, whole, 0, events)
+            else:
+                events += split
+            at = end
+        if at < len(piece) and self.failure is None:
+            self._take_lines(begun, piece, at, events)
+        self._begun = begun if begun or self.failure is not None else None
+
+    def _take_lines(
+        self, begun: _Begun, piece: bytes, at: int, events: list[SseEvent], *, one_event: bool = False
+    ) -> int:
+        """Take *piece* from *at* on, line by line, or only to the first blank line; give the position after it."""
+        if begun.swallow_lf and piece:
+            begun.swallow_lf = False
+            at += piece[at] == _LF
+        for found in _LINE_END.finditer(piece, at):
+            line = piece[at : found.start()]
+            at = found.end()
+            if begun.line:
+                begun.line += line
+                line = bytes(begun.line)
+                begun.line.clear()
+            self._take_line(begun, line, events)
+            if self.failure is not None:
+                return at
+            if one_event and not line:
+                break
+        else:
+            begun.line += piece[at:]
+            at = len(piece)
+            self._refuse_over(len(begun.line))
+        begun.swallow_lf = begun.swallow_lf or (at == len(piece) and piece.endswith(b"\r"))
+        return at
+
+    def _take_line(self, begun: _Begun, line: bytes, events: list[SseEvent]) -> None:
+        self._refuse_over(len(line))
+        if not line:
+            if begun.data is not None:
+                events.append((bytes(begun.data), begun.name))
+            begun.data = None
+            begun.name = ""
+            return
+        field, _, value = line.partition(b":")
+        if not field:
+            self.comments += 1
+            return
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            if begun.data is None:
+                begun.data = bytearray(value)
+            else:
+                begun.data += b"\n" + value
+            self._refuse_over(len(begun.data))
+        elif field == b"event":
+            begun.name = value.decode("utf-8", "replace")
+
+    def _refuse_over(self, size_bytes: int) -> None:
+        if size_bytes > self._max_bytes:
+            self.failure = UpstreamOversize(detail=f"an SSE line or event is larger than {self._max_bytes} bytes")
+
+
+def _without_mark(begun: _Begun, piece: bytes) -> bytes:
+    """Hold the first bytes until it is clear whether they are a byte order mark, which is dropped."""
+    piece = bytes(begun.line) + piece
+    begun.line.clear()
+    if len(piece) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(piece):
+        begun.line += piece
+        return b""
+    begun.at_start = False
+    return piece.removeprefix(BYTE_ORDER_MARK)

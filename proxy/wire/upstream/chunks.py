@@ -1,0 +1,108 @@
+"""A streamed Chat Completions answer: bytes to events, whatever the bytes' cuts."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from proxy.errors import TurnstileError, UpstreamDisconnected, UpstreamEmptyAnswer, UpstreamTruncated
+from proxy.wire.events import StreamEvent
+from proxy.wire.upstream.answer import Answer
+from proxy.wire.upstream.payloads import Payload, PayloadReader
+from proxy.wire.upstream.reading import Anomaly, CredentialMode, PieceMode, Reading
+
+
+class ChunkReader:
+    """Reads the event stream of one answer.
+
+    Each read is given to `feed`, the end of bytes to `end`; both give the events that follow, and never raise.  What
+    went wrong is in `failure`, to be raised after the events before it were passed on.  The answer is whole when
+    `complete`: the final events (`Usage` if known, then `Finished` for each choice) were given.  While `finishing` they
+    are held back, though every choice has a finish reason: usage or the end mark should follow at once, and `settle`
+    gives the final events when they don't.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_event_bytes: int,
+        make_call_id: Callable[[], str],
+        n: int = 1,
+        text: PieceMode = "delta",
+        arguments: PieceMode = "delta",
+        think_tags: bool = False,
+        credential: CredentialMode = "static",
+    ) -> None:
+        self.failure: TurnstileError | None = None
+        self.complete = False
+        self._anomalies: Counter[str] = Counter()
+        self._payloads = PayloadReader(max_event_bytes)
+        reading = Reading(make_call_id, n, text, arguments, think_tags, credential)
+        self._answer = Answer(reading, self._anomalies)
+
+    @property
+    def had_events(self) -> bool:
+        """Whether anything but silence has come: an event of any kind, or a comment."""
+        return self._payloads.begun
+
+    @property
+    def finishing(self) -> bool:
+        """Whether every choice has a finish reason, but the final events were not given yet."""
+        return not self.complete and self.failure is None and self._answer.finished
+
+    @property
+    def anomalies(self) -> Counter[str]:
+        """What was put right or passed over so far, by `Anomaly`."""
+        return self._anomalies + Counter({Anomaly.NOISE: self._payloads.noise})
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """Give the events of one read."""
+        events: list[StreamEvent] = []
+        if self.failure is None:
+            self._take(self._payloads.feed(data), events)
+        return events
+
+    def end(self) -> list[StreamEvent]:
+        """The bytes have ended, cleanly or not: give the final events, or set `failure`."""
+        events: list[StreamEvent] = []
+        if self.failure is not None:
+            return events
+        self._take(self._payloads.end(), events)
+        if self.finishing:
+            events += self.settle()
+        elif not self.complete and self.failure is None:
+            self.failure = self._cut_off()
+        return events
+
+    def settle(self) -> list[StreamEvent]:
+        """Give the final events of an answer that is `finishing`, and nothing for any other."""
+        events: list[StreamEvent] = []
+        if self.finishing:
+            try:
+                self._answer.settle(events)
+                self.complete = True
+            except TurnstileError as failure:
+                self.failure = failure
+        return events
+
+    def _take(self, payloads: list[Payload], events: list[StreamEvent]) -> None:
+        answer = self._answer
+        try:
+            for chunk, name in payloads:
+                if self.complete:
+                    self._anomalies[Anomaly.AFTER_END] += 1
+                    continue
+                answer.take({"error": chunk} if name == "error" and "error" not in chunk else chunk, events)
+                if answer.usage_last:
+                    answer.settle(events)
+                    self.complete = True
+            if self._payloads.done and not self.complete:
+                answer.end(events)
+                self.complete = True
+        except TurnstileError as failure:
+            self.failure = failure
+        if not self.complete and self.failure is None:
+            self.failure = self._payloads.failure
+
+    def _cut_off(self) -> TurnstileError:
+        if not self.had_events:
+            return UpstreamDisconnected()
+        return UpstreamEmptyAnswer() if self._answer.empty else UpstreamTruncated()

@@ -1,0 +1,61 @@
+"""A Chat Completions answer that is one JSON body: the same events that its stream would give."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from proxy.errors import UpstreamChallenge, UpstreamOversize, UpstreamProtocolError
+from proxy.wire.events import StreamEvent
+from proxy.wire.upstream.answer import Answer
+from proxy.wire.upstream.faults import fault_in_band, tells_error
+from proxy.wire.upstream.json_text import decode_object
+from proxy.wire.upstream.reading import CredentialMode, Reading
+from proxy.wire.upstream.sniff import is_page
+
+
+def read_completion(
+    raw: bytes,
+    *,
+    max_answer_bytes: int,
+    make_call_id: Callable[[], str],
+    n: int = 1,
+    think_tags: bool = False,
+    credential: CredentialMode = "static",
+    anomalies: Counter[str] | None = None,
+) -> list[StreamEvent]:
+    """Give the events of a whole `chat.completion` body: what was opened, each choice's content, usage, the ends.
+
+    What is put right or passed over is added to *anomalies*.
+
+    Raises UpstreamOversize; UpstreamChallenge for a web page; the error that the body tells; UpstreamProtocolError for
+    what is no completion; UpstreamEmptyAnswer for one without choices; UpstreamTruncated for one that ends inside a
+    tool call without a finish reason.
+    """
+    if len(raw) > max_answer_bytes:
+        raise UpstreamOversize(detail=f"the answer is larger than {max_answer_bytes} bytes")
+    if is_page(None, raw):
+        raise UpstreamChallenge
+    body = decode_object(raw)
+    if body is None:
+        raise UpstreamProtocolError(detail="the answer is no JSON object")
+    if tells_error(body):
+        raise fault_in_band(body, credential=credential)
+    if "choices" not in body:
+        raise UpstreamProtocolError(detail="the answer has no choices")
+    for choice in body["choices"] if type(body["choices"]) is list else ():
+        _number_calls(choice)
+    events: list[StreamEvent] = []
+    reading = Reading(make_call_id, n, think_tags=think_tags, credential=credential)
+    answer = Answer(reading, Counter() if anomalies is None else anomalies)
+    answer.take(body, events)
+    answer.end(events)
+    return events
+
+
+def _number_calls(choice: Any) -> None:
+    """Index the calls of a whole message by their places: there, unlike in a stream, each entry is one call."""
+    message = choice.get("message") if type(choice) is dict else None
+    calls = message.get("tool_calls") if type(message) is dict else None
+    for place, call in enumerate(calls if type(calls) is list else ()):
+        if type(call) is dict:
+            call["index"] = place

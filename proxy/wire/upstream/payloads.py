@@ -1,0 +1,83 @@
+"""The payloads of an event stream: JSON objects up to the end mark, as chat upstreams of any kind send them."""
+
+from typing import Any, TypeAlias
+
+from proxy.errors import TurnstileError, UpstreamProtocolError
+from proxy.wire.sse import SseParser
+from proxy.wire.upstream.json_text import decode_object
+
+Payload: TypeAlias = tuple[dict[str, Any], str]
+"""A decoded object, and the name of its event, empty if it has none.
+
+An event named `error` whose data is no object is given as `{"error": text}`.
+"""
+
+END_MARK = b"[DONE]"
+MAX_NOISE = 100  # events that are neither JSON nor the end mark; one more is a stream of something else
+
+
+class PayloadReader:
+    """Bytes of an event stream to payloads, whatever the bytes' cuts.
+
+    `done`: the end mark has come; what follows it is ignored.  `failure`: the stream can't be read on; the payloads
+    before the fault are still given.  `noise` counts the events passed over.
+    """
+
+    __slots__ = ("_some", "_sse", "done", "failure", "noise")
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.done = False
+        self.failure: TurnstileError | None = None
+        self.noise = 0
+        self._some = False
+        self._sse = SseParser(max_event_bytes)
+
+    @property
+    def begun(self) -> bool:
+        """Whether an event or a comment has come."""
+        return self._some or self._sse.comments > 0
+
+    def feed(self, piece: bytes) -> list[Payload]:
+        """Give the payloads that *piece* completes."""
+        payloads: list[Payload] = []
+        if self.done or self.failure is not None:
+            return payloads
+        for data, name in self._sse.feed(piece):
+            value = decode_object(data)
+            self._some = True
+            if value is not None:
+                payloads.append((value, name))
+                continue
+            self._take_other(data.strip(), name, payloads)
+            if self.done or self.failure is not None:
+                return payloads
+        self.failure = self._sse.failure
+        return payloads
+
+    def end(self) -> list[Payload]:
+        """The bytes have ended: an event that was cut off counts if it is the end mark or one whole object."""
+        payloads: list[Payload] = []
+        pending = None if self.done or self.failure is not None else self._sse.end()
+        if pending is not None:
+            data, name = pending
+            self._some = True
+            value = decode_object(data)
+            if value is not None:
+                payloads.append((value, name))
+            self.done = data.strip() == END_MARK
+        return payloads
+
+    def _take_other(self, text: bytes, name: str, payloads: list[Payload]) -> None:
+        """Take the data of an event that is no object."""
+        if text == END_MARK:
+            self.done = True
+        elif name == "error":
+            payloads.append(({"error": text.decode("utf-8", "replace") or name}, name))
+        elif text.startswith(b"{"):
+            self.failure = UpstreamProtocolError(detail="an event is not the JSON object that it begins as")
+        elif text:
+            self.noise += 1
+            if self.noise > MAX_NOISE:
+                self.failure = UpstreamProtocolError(
+                    detail=f"more than {MAX_NOISE} events are neither JSON nor an end mark"
+                )
