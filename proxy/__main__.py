@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from proxy import __version__
-from proxy.config import ConfigError, Settings, as_toml, find_file, load
+from proxy.config import ConfigError, as_toml, find_file, load
 from proxy.config.reference import reference, updated
 
 _FLAGS = {
@@ -86,9 +86,8 @@ def _serve(args: argparse.Namespace) -> int:
 
     try:
         return serve(settings, reload=read)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        _tell(f"cannot listen on {_address(settings)}: {reason.lower()}")
+    except OSError as error:  # it could not listen, and says where
+        _tell(error.strerror or str(error))
         return 1
 
 
@@ -107,12 +106,6 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _config_file(args: argparse.Namespace) -> Path | None:
     return find_file(args.config, os.environ, Path.cwd())
-
-
-def _address(settings: Settings) -> str:
-    server = settings.server
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return server.unix or f"{host}:{server.port}"
 
 
 def _config_check(args: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """The course of a request through its candidates: which there are, what was spent, what is still allowed.
 
-The rules: `attempts` calls per candidate and `max_calls` per request; no wait begins that would end after the request's
-deadline; a hint from the upstream (Retry-After) is waited for in full or not at all.  Whether a failure may be tried again
-at all is the error's own word, and whether it is lawful is the chart's.
+The rules: `attempts` calls per candidate and `max_calls` per request; no wait begins that would end after the
+request's deadline; a hint from the upstream (Retry-After) is waited for in full or not at all.  Whether a failure may
+be tried again at all is the error's own word, and whether it is lawful is the chart's.
 """
 
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ class Attempt:
 def retry_delay_s(attempt: int, hint_s: float | None, policy: Retry, random: Random) -> float:
     """Seconds to wait before the next call, after *attempt* calls (1-based) to this candidate.
 
-    Full jitter over `base_s` · 2**(attempt - 1), capped at `cap_s`; the upstream's Retry-After (*hint_s*) is waited in full,
-    plus a little.  RFC 9110 §10.2.3.
+    Full jitter over `base_s` · 2**(attempt - 1), capped at `cap_s`; the upstream's Retry-After (*hint_s*) is waited in
+    full, plus a little.  RFC 9110 §10.2.3.
     """
     if hint_s is not None:
         return hint_s + random.uniform(0.0, min(HINT_SPREAD_CAP_S, hint_s * HINT_SPREAD))
-    return random.uniform(0.0, min(policy.cap_s, policy.base_s * 2 ** (attempt - 1)))
+    return random.uniform(0.0, min(policy.cap_s, policy.base_s * 2.0 ** (attempt - 1)))
 
 
 class Course:
@@ -108,7 +108,7 @@ class Course:
             return False  # a candidate that is there beats another wait for one that is not
         hint_s = error.retry_after_s
         if hint_s is None:
-            return min(self._policy.cap_s, self._policy.base_s * 2 ** (self.here - 1)) < left_s
+            return min(self._policy.cap_s, self._policy.base_s * 2.0 ** (self.here - 1)) < left_s
         reach_s = self._policy.cap_s if self.others_left else self._policy.retry_after_cap_s
         return hint_s <= reach_s and hint_s + min(HINT_SPREAD_CAP_S, hint_s * HINT_SPREAD) < left_s
 

@@ -1,8 +1,8 @@
 """One timer per request, for whichever of its clocks runs out first.
 
-A clock is started, moved and stopped by writing one number; the timer itself is only set anew when a clock would run out
-before it, and otherwise finds out when it fires that it is early.  So a chunk costs no timer.  When a clock has truly run
-out, the request's task is cancelled, and the cancellation is told apart from others by `expired`.
+A clock is started, moved and stopped by writing one number; the timer itself is only set anew when a clock would run
+out before it, and otherwise finds out when it fires that it is early.  So a chunk costs no timer.  When a clock has
+truly run out, the request's task is cancelled, and the cancellation is told apart from others by `expired`.
 """
 
 import asyncio

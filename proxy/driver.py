@@ -1,7 +1,7 @@
 """The driver: walks one request through the chart, and ends it once.
 
-It is the only place that fires events, catches errors and tells cancellations apart.  A handler returns an event, or raises
-an error that knows its event; the driver fires it, and the table says where it leads.
+It is the only place that fires events, catches errors and tells cancellations apart.  A handler returns an event, or
+raises an error that knows its event; the driver fires it, and the table says where it leads.
 """
 
 import asyncio

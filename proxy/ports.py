@@ -1,8 +1,8 @@
-"""What the states may ask of the world, as Protocols: the caller, the clock, the gate, the catalog, conversations, upstreams.
+"""What the states may ask of the world, as Protocols.
 
-Whoever implements one of these stands on the other side: `proxy.server` for the caller and the lifecycle, `proxy.routing` for
-the gate and the catalog, `proxy.sessions` for conversations, `proxy.upstreams` for the kinds of upstream, `proxy.testing` for
-all of them.
+Whoever implements one of these stands on the other side: `proxy.server` for the caller and the lifecycle,
+`proxy.routing` for the gate and the catalog, `proxy.sessions` for conversations, `proxy.upstreams` for the kinds of
+upstream, `proxy.testing` for all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,9 @@ from proxy.wire.events import StreamEvent
 from proxy.wire.request import ChatRequest, ModelRules
 
 Headers = Sequence[tuple[str, str]]
+EventSink = Callable[[Sequence[StreamEvent]], bool]
+"""Takes the events of one read, of which there may be none; false asks for a pause."""
+
 Release = Callable[[], None]
 """Gives a slot, a lease or a place back; safe to call once, at any time, from anywhere on the loop."""
 
@@ -62,16 +65,22 @@ class Client(Protocol):
         """Bytes of the body that have left."""
 
     async def read_body(self, limit_bytes: int) -> bytes:
-        """The whole body.  Raises `RequestTooLarge` as soon as it is over the limit, `ClientGone` when it breaks off."""
+        """The whole body.  Raises `RequestTooLarge` as soon as it is over the limit, `ClientGone` if it breaks off."""
 
     def hold(self, headers: Callable[[], Headers], *, commit_after_s: float, heartbeat_s: float) -> None:
-        """Keep 200 and the *headers* of a stream back, for *commit_after_s* seconds at most (0 = for as long as it takes).
+        """Keep 200 and the *headers* of a stream back, for *commit_after_s* seconds at most (0 = without limit).
 
         From the commit on, a comment is written whenever *heartbeat_s* seconds passed without a write (0 = never).
         """
 
-    async def write(self, frames: bytes) -> None:
-        """Write a piece of the stream, and the held status and headers before it if they have not left."""
+    async def begin(self, frames: bytes) -> None:
+        """Write the first piece of the stream, and the held status and headers before it if they have not left."""
+
+    def put(self, frames: bytes) -> bool:
+        """Write a further piece, at once.  False says that the socket is full: nothing more before `drain`."""
+
+    async def drain(self) -> None:
+        """Wait until the socket has room again."""
 
     async def end(self, frames: bytes = b"", *, close: bool = False) -> None:
         """Write the last piece, and end the body in good order; with *close* the connection ends as well."""
@@ -149,9 +158,9 @@ class Lifecycle(Protocol):
 class Turn:
     """One call to an upstream, all that it needs to know.
 
-    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *prefill* is text that
-    has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an upstream
-    passes on those that its configuration names, and the caller's own key where that is configured.
+    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *prefill* is
+    text that has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an
+    upstream passes on those that its configuration names, and the caller's own key where that is configured.
     """
 
     request: ChatRequest
@@ -166,7 +175,7 @@ class Turn:
 
 
 class UpstreamCall(Protocol):
-    """An answer under way.  The holder closes it, whatever happens; closing an unfinished one cancels it at the upstream."""
+    """An answer under way.  Its holder closes it in any case; closing an unfinished one cancels it."""
 
     @property
     def request_id(self) -> str | None:
@@ -182,6 +191,13 @@ class UpstreamCall(Protocol):
 
     async def receive(self) -> Sequence[StreamEvent]:
         """The next events, in order, none when the bytes bore none.  Raises the typed errors of the upstream."""
+
+    async def flow(self, sink: EventSink) -> None:
+        """Give the events to *sink* as they come, in the turn of the loop in which they come.
+
+        Returns when the answer is complete or finishing, or when the sink has asked for a pause.  Raises the typed errors
+        of the upstream, and whatever the sink raises.
+        """
 
     def settle(self) -> Sequence[StreamEvent]:
         """The final events, when the clock `tail` ran out before the upstream ended by itself."""

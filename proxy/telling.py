@@ -11,7 +11,7 @@ from statechart.vocabulary import State
 
 
 async def tell(x: Exchange, ports: Ports) -> None:
-    """An envelope with a real status while the headers are held back, one error frame after that, nothing to who is gone."""
+    """An envelope while the headers are held back, one error frame after that, nothing to who is gone."""
     failure = x.failure
     if x.state is State.DONE or failure is None:
         x.told_status = 200

@@ -100,9 +100,6 @@ CHART: tuple[Row, ...] = (
     Row((S.STREAM, S.RESUME),             (E.UPSTREAM_REFUSED,),                   always,          S.INVALID_REQUEST),
     Row((S.STREAM, S.RESUME),             (E.CLOCK_EXPIRED,),                      may_resume,      S.RESUME),
     Row((S.STREAM, S.RESUME),             (E.CLOCK_EXPIRED,),                      always,          S.TIMEOUT),
-    Row((S.RESUME,),                      (E.CREDENTIAL_STALE,),                   may_resume,      S.RESUME),
-    Row((S.RESUME,),                      (E.CREDENTIAL_STALE,),                   always,          S.UPSTREAM_ERROR),
-    Row((S.RESUME,),                      (E.UPSTREAM_DENIED,),                    always,          S.UNAUTHORIZED),
     Row((S.RESUME,),                      (E.NO_CAPACITY,),                        may_resume,      S.RESUME),
     Row((S.RESUME,),                      (E.NO_CAPACITY,),                        always,          S.OVERLOADED),
 
@@ -135,6 +132,7 @@ WAITS: tuple[Wait, ...] = (
     Wait(S.RESUME,   "queue",          C.QUEUE,        E.NO_CAPACITY),
     Wait(S.RESUME,   "token endpoint", C.TOKEN,        E.CLOCK_EXPIRED),
     Wait(S.RESUME,   "upstream",       C.CONNECT,      E.CLOCK_EXPIRED),
+    Wait(S.RESUME,   "upstream",       C.FAILOVER,     E.CLOCK_EXPIRED),
     Wait(S.RESUME,   "upstream",       C.FIRST_EVENT,  E.CLOCK_EXPIRED),
     Wait(S.RESUME,   "child process",  C.RPC,          E.CLOCK_EXPIRED),
     Wait(S.READ,     "upstream",       C.IDLE,         E.CLOCK_EXPIRED),

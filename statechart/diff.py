@@ -8,7 +8,7 @@ Chart = dict[str, Any]
 Cells = dict[tuple[str, str], list[tuple[str, str]]]
 
 
-class ChartUnreadable(ValueError):  # noqa: N818 - it says what is the case, in one line for people
+class ChartUnreadable(ValueError):
     """This is not a chart as `export --format json` writes it."""
 
 

@@ -28,7 +28,7 @@ class Subject(Protocol):
         """Hear of a firing, after `state` has become *target*."""
 
 
-class IllegalTransition(Exception):  # noqa: N818 - a statement about the firing; the error tree is the gateway's
+class IllegalTransition(Exception):
     """The chart has no row for this event in this state; nothing has moved."""
 
     def __init__(self, state: State, event: Event) -> None:

@@ -22,7 +22,7 @@ class Step(NamedTuple):
     target: State
 
 
-class TraceUnreadable(ValueError):  # noqa: N818 - it says what is the case, in one line for people
+class TraceUnreadable(ValueError):
     """This is not a trace: not JSON, not of its shape, or of words that the chart does not know."""
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
-from proxy.config.problems import Path, nearest
+from proxy.config.problems import KeyPath, nearest
 from proxy.config.settings import Settings
 
 MAX_FALLBACK_LINKS = 4
 
-Found: TypeAlias = Iterator[tuple[Path, str]]
+Found: TypeAlias = Iterator[tuple[KeyPath, str]]
 
 
 def cross_checks(settings: Settings) -> Found:
@@ -28,7 +28,7 @@ def _auth(settings: Settings) -> Found:
             f'"none" needs a loopback address, a socket or auth.allow_open = true; the host is {settings.server.host}',
         )
     if auth.mode == "keys" and not auth.keys:
-        way_out = '; on this loopback address or socket, auth.mode = "none" would do without' if local else ""
+        way_out = '; here auth.mode = "none" would do, as only this host calls' if local else ""
         yield ("auth", "keys"), f'mode "keys" needs at least one key{way_out}'
     yield from _twice(((("auth", "keys", i, "name"), key.name) for i, key in enumerate(auth.keys)), "name")
     holders: dict[object, str] = {}
@@ -47,7 +47,7 @@ def _upstreams(settings: Settings) -> Found:
 def _models(settings: Settings) -> Found:
     if not settings.models:
         yield ("models",), "at least one is needed"
-    names: list[tuple[Path, str]] = []
+    names: list[tuple[KeyPath, str]] = []
     for i, model in enumerate(settings.models):
         names.append((("models", i, "id"), model.id))
         names += [(("models", i, "aliases", j), alias) for j, alias in enumerate(model.aliases)]
@@ -55,17 +55,17 @@ def _models(settings: Settings) -> Found:
             yield ("models", i, "aliases"), "an entry for a prefix can't have aliases"
         for j, name in enumerate(model.upstream_names):
             if name not in settings.upstreams_by_name:
-                path: Path = ("models", i, "upstreams", j) if model.upstreams else ("models", i, "upstream")
+                path: KeyPath = ("models", i, "upstreams", j) if model.upstreams else ("models", i, "upstream")
                 known = nearest(name, settings.upstreams_by_name, of="upstreams")
                 yield path, f"unknown upstream {name!r}; {known}"
     yield from _twice(names, "id or alias")
 
 
 def _fallbacks(settings: Settings) -> Found:
-    paths: dict[str, Path] = {model.id: ("models", i, "fallback") for i, model in enumerate(settings.models)}
+    paths: dict[str, KeyPath] = {model.id: ("models", i, "fallback") for i, model in enumerate(settings.models)}
     links: dict[str, list[str]] = {}
     for model in settings.models:
-        entries = {name: settings.model_named(name) for name in model.fallback}
+        entries = {name: settings.models_by_name.get(name) for name in model.fallback}
         links[model.id] = [entry.id for entry in entries.values() if entry is not None]
         for j, (name, entry) in enumerate(entries.items()):
             if entry is None:
@@ -84,7 +84,7 @@ def _fallbacks(settings: Settings) -> Found:
             yield paths[name], f"leads over {chain[name]} links, and {MAX_FALLBACK_LINKS} are the most"
 
 
-def _twice(named: Iterable[tuple[Path, str]], what: str) -> Found:
+def _twice(named: Iterable[tuple[KeyPath, str]], what: str) -> Found:
     seen: set[str] = set()
     for path, name in named:
         if name in seen:

@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from proxy.config.checks import cross_checks
-from proxy.config.problems import ConfigError, dotted
-from proxy.config.problems import Path as KeyPath
+from proxy.config.problems import ConfigError, KeyPath, dotted
 from proxy.config.secret import Origin
 from proxy.config.settings import Settings
 from proxy.config.sources import Environment, merge, read_file
@@ -19,9 +18,9 @@ _COMMAND_LINE = "command line"
 def load(config_path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
     """The settings in force: *overrides* beat *environ*, which beats the file, which beats defaults.
 
-    *overrides* are the command line's, as a tree: `{"server": {"port": 9000}}`.  Nothing but the arguments and the files
-    that they name is looked at, so that this can be called again for a reload.  Without a file (None), a scripted model is
-    served to this host alone.  Raises `ConfigError`, with one line per fault.
+    *overrides* are the command line's, as a tree: `{"server": {"port": 9000}}`.  Nothing but the arguments and the
+    files that they name is looked at, so that this can be called again for a reload.  Without a file (None), a scripted
+    model is served to this host alone.  Raises `ConfigError`, with one line per fault.
     """
     file = read_file(config_path) if config_path is not None else None
     environment = Environment(environ)

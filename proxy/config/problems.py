@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-Path: TypeAlias = tuple[int | str, ...]
+KeyPath: TypeAlias = tuple[int | str, ...]
 """Where in the configuration: `("upstreams", 0, "base_url")`."""
 
 _PROBLEM = "problem"  # the error type of a line that is already plain
@@ -63,17 +63,20 @@ def problem(text: str) -> PydanticCustomError:
     return PydanticCustomError(_PROBLEM, "{text}", {"text": text})
 
 
-def problems(title: str, found: Iterable[tuple[Path, str]]) -> ValidationError:
+def problems(title: str, found: Iterable[tuple[KeyPath, str]]) -> ValidationError:
     """Several problems at once, each with its path from here on."""
     return ValidationError.from_exception_data(
         title, [InitErrorDetails(type=problem(text), loc=path, input=None) for path, text in found]
     )
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as an operator writes it: `upstreams[0].base_url`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_one_line(part)}" for part in path).removeprefix(".")
+
+
+def _one_line(key: str) -> str:
+    return key if key and key.isprintable() else repr(key)
 
 
 def nearest(wanted: str, known: Iterable[str], *, of: str = "known") -> str:

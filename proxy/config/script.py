@@ -28,6 +28,15 @@ def _json_text(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)  # TOML has dates, JSON has none
 
 
+def _only_true(value: bool) -> bool:  # noqa: FBT001 - a validator
+    if not value:
+        raise problem("is true, or is left out")
+    return value
+
+
+Yes: TypeAlias = Annotated[bool, AfterValidator(_only_true)]
+
+
 class _InPieces(Section):
     """Something that is told piece by piece."""
 
@@ -86,14 +95,14 @@ class Fail(Section):
 class Cut(Section):
     """The step `cut`."""
 
-    cut: Literal[True]
+    cut: Yes
     """The connection breaks."""
 
 
 class Stall(Section):
     """The step `stall`."""
 
-    stall: Literal[True]
+    stall: Yes
     """Nothing more comes, and the connection stays open."""
 
 

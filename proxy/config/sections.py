@@ -120,7 +120,7 @@ class Auth(Section):
     """Who may call."""
 
     mode: Literal["keys", "none"] = "keys"
-    """`none` asks for no key, and is refused where others than this host can connect.  Without a file: `none`."""
+    """`none` asks for no key; refused where others than this host can connect.  Without a file and keys: `none`."""
     allow_open: bool = False
     """Allow `mode = "none"` on any address."""
     keys: tuple[Key, ...] = ()

@@ -1,6 +1,7 @@
 """Where settings come from: one TOML file, the environment, the command line; merged into one tree of plain values."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any, cast, get_args
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from proxy.config.problems import ConfigError, dotted
-from proxy.config.problems import Path as KeyPath
+from proxy.config.problems import ConfigError, KeyPath, dotted
 from proxy.config.settings import Settings
 
 _ENV_PREFIX = "turnstile_"
 _ENV_NESTING = "__"
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
 ENV_FILE = "TURNSTILE_CONFIG"
 DEFAULT_FILE = "turnstile.toml"
 
@@ -63,8 +64,9 @@ class Environment(EnvSettingsSource):
 
     def next_field(self, field: Any, key: str, case_sensitive: bool | None = None) -> Any:  # noqa: FBT001 - as in the base class
         """The field that *key* leads to, or the type of an array's elements."""
-        if field is not None and key.isdecimal():
-            return get_args(field.annotation if isinstance(field, FieldInfo) else field)[0]
+        if field is not None and _INDEX.fullmatch(key):
+            members = get_args(field.annotation if isinstance(field, FieldInfo) else field)
+            return members[0] if members else None
         return super().next_field(field, key, case_sensitive)
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
@@ -109,15 +111,14 @@ def merge(base: Any, update: Any, path: KeyPath = ()) -> Any:
     """
     if not isinstance(update, dict):
         return update
-    if path and update and all(key.isdecimal() for key in update):
+    if path and update and all(_INDEX.fullmatch(key) for key in update):
         elements = list(base) if isinstance(base, list) else []
-        for index, value in sorted((int(key), value) for key, value in update.items()):
+        for index in sorted(map(int, update)):
+            place = (*path, index)
             if index > len(elements):
-                raise ConfigError(
-                    [f"{dotted((*path, index))}: set by its index, and the next index is {len(elements)}"]
-                )
+                raise ConfigError([f"{dotted(place)}: set by its index, and the next index is {len(elements)}"])
             before = elements[index] if index < len(elements) else None
-            elements[index : index + 1] = [merge(before, value, (*path, index))]
+            elements[index : index + 1] = [merge(before, update[str(index)], place)]
         return elements
     known = base if isinstance(base, dict) else {}
     return known | {key: merge(known.get(key), value, (*path, key)) for key, value in update.items()}

@@ -41,9 +41,7 @@ def _header_name(name: str) -> str:
 def _forwarded_name(name: str) -> str:
     lower = _header_name(name)
     if lower in _CREDENTIALS:
-        raise problem(
-            f'{lower!r} is not forwarded; a caller\'s own key is passed on by credential.mode = "pass_through"'
-        )
+        raise problem(f"{lower!r} is not forwarded; pass_through sends the caller's own key")
     return lower
 
 
@@ -126,6 +124,8 @@ class OpenAIUpstream(UpstreamBase):
     """URL that `/chat/completions` is appended to."""
     credential: Credential = Credential()
     """How the gateway shows who it is."""
+    http_client: Literal["pooled", "aiohttp"] = "pooled"
+    """Who speaks HTTP to it: `pooled` is fast; `aiohttp` is for a server that does not get on with it."""
     forward_headers: ForwardedNames = ()
     """Headers of the caller that are passed on."""
     token_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"  # noqa: S105 - a field's name

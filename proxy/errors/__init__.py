@@ -2,14 +2,16 @@
 
 `code`, `status`, `type`: what the caller sees; the set of codes is closed, and a code belongs to exactly one ending.
 `event`: what the error becomes on the chart.  `retryable`: the same candidate may do better.  `falls_back`: another
-candidate may.  `trips_breaker`: it counts against the upstream's health.  Messages are our own text, or an upstream's word
-about the caller's request, redacted: no prompt, key, cookie or internal address is ever in one.  *detail* is for the log.
+candidate may.  `trips_breaker`: it counts against the upstream's health.  Messages are our own text, or an upstream's
+word about the caller's request, redacted: no prompt, key, cookie or internal address is ever in one.  *detail* is for
+the log.
 """
 
 from proxy.errors.base import (
     TurnstileError,
 )
 from proxy.errors.caller import (
+    REQUEST_CODES,
     BodyTooSlow,
     ClientGone,
     ConcurrencyLimitExceeded,
@@ -17,10 +19,10 @@ from proxy.errors.caller import (
     ConversationBusy,
     HeadersTooLarge,
     InvalidApiKey,
+    MalformedHttp,
     MethodNotSupported,
     ModelNotAllowed,
     ModelNotFound,
-    REQUEST_CODES,
     RateLimitExceeded,
     RequestRejected,
     RequestTooLarge,
@@ -43,6 +45,7 @@ from proxy.errors.upstream import (
     PassThroughDenied,
     PassThroughForbidden,
     SessionLost,
+    SessionStoreUnavailable,
     UpstreamAuthFailed,
     UpstreamBusy,
     UpstreamChallenge,
@@ -66,6 +69,7 @@ from proxy.errors.upstream import (
 )
 
 __all__ = [
+    "REQUEST_CODES",
     "BodyTooSlow",
     "ClientGone",
     "ConcurrencyLimitExceeded",
@@ -79,17 +83,18 @@ __all__ = [
     "InsufficientQuota",
     "InternalError",
     "InvalidApiKey",
+    "MalformedHttp",
     "MethodNotSupported",
     "ModelNotAllowed",
     "ModelNotFound",
     "Overloaded",
     "PassThroughDenied",
     "PassThroughForbidden",
-    "REQUEST_CODES",
     "RateLimitExceeded",
     "RequestRejected",
     "RequestTooLarge",
     "SessionLost",
+    "SessionStoreUnavailable",
     "ShuttingDown",
     "SlowReader",
     "TurnstileError",

@@ -51,6 +51,14 @@ class RequestRejected(TurnstileError):
         return self._code
 
 
+class MalformedHttp(RequestRejected):
+    """The bytes are no HTTP request, or the framing of its body is broken: where the next begins is not known."""
+
+    code = "invalid_json"
+    text = "The request is not valid HTTP."
+    closes_connection = True
+
+
 class ContextLengthExceeded(RequestRejected):
     """The input is larger than every candidate takes."""
 

@@ -142,6 +142,14 @@ class UpstreamUnavailable(UpstreamFailed):
     text = "No upstream is available for this model."
 
 
+class SessionStoreUnavailable(UpstreamUnavailable):
+    """The store of conversations can't be asked, and the configuration forbids to answer without it."""
+
+    code = "session_store_unavailable"
+    falls_back = False
+    text = "The store of conversations is not available."
+
+
 class UpstreamBusy(UpstreamFailed):
     """The upstream says that it is busy."""
 

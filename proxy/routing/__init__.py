@@ -1,1 +1,1 @@
-"""Who may come in, and where a request goes: the gate, the catalog of models, slots and budgets."""
+"""Who may come in, and where a request goes: the gate, the catalog of models, and slots."""

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from proxy.server import chat, health, models
-from proxy.server.cors import preflight
+from proxy.server.cors import add_cors_headers
 from proxy.server.envelopes import envelopes
 from proxy.server.gateway import Gateway
 from proxy.server.keys import GATEWAY
@@ -11,8 +11,9 @@ from proxy.server.keys import GATEWAY
 
 def build_app(gateway: Gateway) -> web.Application:
     """An aiohttp application around *gateway*; every path also works with a slash at its end."""
-    app = web.Application(middlewares=[envelopes], client_max_size=gateway.settings.server.max_body_bytes)
+    app = web.Application(middlewares=[envelopes])
     app[GATEWAY] = gateway
+    app.on_response_prepare.append(add_cors_headers)
     post = {
         "/v1/chat/completions": chat.chat_completions,
         "/": chat.chat_completions,
@@ -30,8 +31,6 @@ def build_app(gateway: Gateway) -> web.Application:
         for path, handler in table.items():
             for spelling in spellings(path):
                 app.router.add_route(method, spelling, handler)
-                if gateway.settings.server.cors_origins:
-                    app.router.add_route("OPTIONS", spelling, preflight)
     return app
 
 

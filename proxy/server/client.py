@@ -6,7 +6,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from proxy.deadline import Clock, TimerHandle
-from proxy.errors import ClientGone, RequestTooLarge
+from proxy.errors import ClientGone, MalformedHttp, RequestTooLarge
 from proxy.ports import Headers, RequestHead
 from proxy.server.tasks import spawn
 from proxy.wire.answer import PING
@@ -70,7 +70,9 @@ class HttpClient:
                 if size > limit_bytes:
                     raise RequestTooLarge(f"The request body is larger than {limit_bytes} bytes.")
                 pieces.append(piece)
-        except (ConnectionError, web.RequestPayloadError) as error:
+        except web.RequestPayloadError as error:
+            raise MalformedHttp from error
+        except ConnectionError as error:
             raise ClientGone from error
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -85,15 +87,39 @@ class HttpClient:
             self._commit_at = self._clock.now() + commit_after_s
             self._timer = self._clock.call_at(self._commit_at, self._pulse)
 
-    async def write(self, frames: bytes) -> None:
-        """Write a piece of the stream; returns when the socket has room again."""
-        response = self.response or await self._start()
+    async def begin(self, frames: bytes) -> None:
+        """Write the first piece of the stream, after the held status and headers if they have not left."""
+        if self.response is None:
+            await self._start()
+        if not self.put(frames):
+            await self.drain()
+
+    def put(self, frames: bytes) -> bool:
+        """Write a further piece, at once; see the port.
+
+        `StreamResponse.write` gives its bytes to the socket before it ever waits, and waits for nothing but room.  That
+        wait is left to `drain`, so the coroutine is run to its first halt and dropped there.
+        """
+        assert self.response is not None  # noqa: S101 - `begin` came before
+        writing = self.response.write(frames)
         try:
-            await response.write(frames)
+            writing.send(None)
+        except StopIteration:
+            pass
         except ConnectionError as error:
             raise ClientGone from error
+        else:
+            writing.close()
         self._sent_bytes += len(frames)
         self._written_s = self._clock.now()
+        return not self._request.protocol.writing_paused
+
+    async def drain(self) -> None:
+        """Wait until the socket has room again."""
+        try:
+            await self._request.writer.drain()
+        except ConnectionError as error:
+            raise ClientGone from error
 
     async def end(self, frames: bytes = b"", *, close: bool = False) -> None:
         """Write the last piece and end the body; with *close* the connection ends as well."""
@@ -165,7 +191,7 @@ class HttpClient:
 
     async def _beat(self) -> None:
         try:
-            await self.write(PING)
+            await self.begin(PING)
         except ClientGone:
             return  # the handler is being cancelled, and will tell of it
 

@@ -1,4 +1,7 @@
-"""CORS: which pages may call from a browser.  <https://fetch.spec.whatwg.org/#http-cors-protocol>"""
+"""CORS: which pages may call from a browser.
+
+https://fetch.spec.whatwg.org/#http-cors-protocol
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +15,7 @@ PREFLIGHT_MAX_AGE_S = 600
 
 def cors_headers(origins: Sequence[str], request_headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers that let a page of the request's origin read the answer; none when it may not."""
-    origin = request_headers.get("origin")
+    origin = request_headers.get("Origin")
     if not origins or origin is None or ("*" not in origins and origin not in origins):
         return []
     allowed = "*" if "*" in origins else origin
@@ -23,13 +26,18 @@ def cors_headers(origins: Sequence[str], request_headers: Mapping[str, str]) -> 
     ]
 
 
-async def preflight(request: web.Request) -> web.Response:
-    """What a page asks before it calls."""
-    headers = cors_headers(request.app[GATEWAY].settings.server.cors_origins, request.headers)
-    if headers:
-        headers += [
-            ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
-            ("Access-Control-Allow-Headers", "*, authorization"),
-            ("Access-Control-Max-Age", str(PREFLIGHT_MAX_AGE_S)),
-        ]
-    return web.Response(status=204, headers=headers)
+async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Let the page that asked read the answer, whatever it is."""
+    origins = request.app[GATEWAY].settings.server.cors_origins
+    if origins:
+        response.headers.extend(cors_headers(origins, request.headers))
+
+
+def preflight(request: web.Request) -> web.Response:
+    """The answer to a page that asks before it calls."""
+    response = web.Response(status=204)
+    if cors_headers(request.app[GATEWAY].settings.server.cors_origins, request.headers):
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+        response.headers["Access-Control-Allow-Headers"] = "*, authorization"
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
+    return response

@@ -17,7 +17,7 @@ TICK_S = 0.05
 
 
 async def drain(gateway: Gateway, runner: web.AppRunner, insisted: asyncio.Event) -> None:
-    """Let live requests run on for `drain_s` seconds, then end them; nothing live ends it at once, a second signal soon."""
+    """Let live requests run on for `drain_s` seconds, then end them.  A second signal ends the patience."""
     drain_s = gateway.settings.server.drain_s
     gateway.draining = True
     log.info("drain.started", live=len(gateway.live), drain_s=drain_s)

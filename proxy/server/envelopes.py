@@ -5,7 +5,8 @@ from secrets import token_hex
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
@@ -13,12 +14,15 @@ from aiohttp.web_server import Server
 from proxy.errors import (
     HeadersTooLarge,
     InternalError,
+    MalformedHttp,
     MethodNotSupported,
     RequestRejected,
     TurnstileError,
     UnknownUrl,
 )
 from proxy.observe.request_line import log_refusal
+from proxy.server.cors import preflight
+from proxy.server.keys import GATEWAY
 from proxy.wire.answer import error_body, error_headers
 from proxy.wire.request import request_id
 
@@ -34,6 +38,8 @@ async def envelopes(request: web.Request, handler: Handler) -> web.StreamRespons
     except TurnstileError as error:
         return refusal(request, error)
     except web.HTTPMethodNotAllowed as error:
+        if request.method == "OPTIONS" and request.app[GATEWAY].settings.server.cors_origins:
+            return preflight(request)
         allowed = ", ".join(sorted(error.allowed_methods))
         refused = MethodNotSupported(f"The method {request.method[:16]} is not supported here; allowed: {allowed}.")
         return refusal(request, refused, {"Allow": allowed})
@@ -47,8 +53,9 @@ async def envelopes(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def id_of(request: web.BaseRequest) -> str:
-    """The id that the caller gave, or one of ours."""
-    return request_id(request.headers.getall("x-request-id", ()), token_hex)
+    """The id that the caller gave, or one of ours; what could not be parsed has no header fields to look at."""
+    given = request.headers.getall("x-request-id", ()) if request.headers else ()
+    return request_id(given, token_hex)
 
 
 def refusal(request: web.BaseRequest, error: TurnstileError, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -66,16 +73,37 @@ def refusal(request: web.BaseRequest, error: TurnstileError, headers: Mapping[st
 
 
 class Connection(RequestHandler):
-    """aiohttp's connection, with envelopes for what its parser refuses."""
+    """aiohttp's connection, with envelopes for what the library refuses by itself."""
 
     __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come.  A body that breaks the rules of its framing ends there, and is told of by its reader.
+
+        The library would leave the reader waiting, and answer the same request a second time.
+        """
+        super().data_received(data)
+        if not self._messages or isinstance(self._messages[-1][0], RawRequestMessage):
+            return
+        body = self._body_under_way()
+        if body is not None and not body.is_eof():
+            self._messages.pop()
+            body.set_exception(web.RequestPayloadError())
+            body.feed_eof()
+            self.close()
+
+    def _body_under_way(self) -> StreamReader | None:
+        """The body of the last request before what could not be parsed."""
+        if len(self._messages) > 1:
+            return self._messages[-2][1]
+        return self._current_request.content if self._current_request is not None else None
 
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - the library's words are not told
     ) -> web.StreamResponse:
         """What can't be parsed, or a handler's own failure; the connection ends with it."""
         if request.writer.output_size > 0:
@@ -87,10 +115,19 @@ class Connection(RequestHandler):
         elif isinstance(exc, LineTooLong):
             error = HeadersTooLarge("The request line or a header field is too long.")
         else:
-            error = RequestRejected("The request is not valid HTTP.", code="invalid_json")
+            error = MalformedHttp()
         response = refusal(request, error)
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a response.  An exception of the library is one here only for an expectation that nobody can meet."""
+        if isinstance(resp, web.HTTPException):
+            error = RequestRejected("Invalid 'expect': expected 100-continue, got something else.", param="expect")
+            resp = refusal(request, error)
+        return await super().finish_response(request, resp, start_time)
 
 
 class EnvelopeServer(Server):

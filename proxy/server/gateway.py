@@ -9,6 +9,7 @@ import structlog
 
 from proxy.clock import LoopClock
 from proxy.config import Settings
+from proxy.deadline import Clock
 from proxy.driver import drive
 from proxy.exchange import Exchange
 from proxy.observe.request_line import log_request
@@ -22,14 +23,14 @@ from statechart.vocabulary import State
 log = structlog.get_logger("turnstile.gateway")
 
 WAITING_STATES = frozenset({State.VALIDATE, State.AUTH, State.SESSION, State.BACKOFF})
-"""Where nothing has been asked of an upstream yet, or again: such requests are ended first when the daemon goes down."""
+"""Where nothing has been asked of an upstream yet, or again: these are ended first when the daemon goes down."""
 
 
 class Gateway:
     """The ports of one worker, the requests that are live in it, and how far it has gone down.
 
     Must be made inside a running event loop.  *on_ended* hears of every ending, once; *upstreams* replaces configured
-    upstreams by name.
+    upstreams by name; *clock* and *random* replace the loop's time and the system's chance.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class Gateway:
         *,
         upstreams: dict[str, Upstream] | None = None,
         on_ended: Callable[[Exchange], None] = log_request,
+        clock: Clock | None = None,
+        random: Random | None = None,
     ) -> None:
         self._on_ended = on_ended
         self.settings = settings
@@ -46,8 +49,8 @@ class Gateway:
         self.refusing = False
         self.accepted = 0
         self.ended = 0
-        self._clock = LoopClock()
-        self._random = Random(os.urandom(16))  # noqa: S311 - jitter and ids, not secrets
+        self._clock = clock or LoopClock()
+        self._random = random or Random(os.urandom(16))  # noqa: S311 - jitter and ids, not secrets
         self._created = int(time.time())
         self._gate = KeyGate(settings.auth, settings.server, self._clock, self._random)
         self._given = upstreams or {}
@@ -56,7 +59,7 @@ class Gateway:
         self.ports = self._ports(settings)
 
     def _ports(self, settings: Settings) -> Ports:
-        self.upstreams = build_upstreams(settings, self._clock) | self._given
+        self.upstreams = build_upstreams(settings, self._clock, self._given)
         return Ports(
             clock=self._clock,
             random=self._random,

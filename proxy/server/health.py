@@ -1,4 +1,4 @@
-"""Health: does the loop turn, is the daemon ready, and how is it.  None of these asks for a key, or waits for a slot."""
+"""Health: does the loop turn, is the daemon ready, how is it.  No key is asked for, and no slot waited for."""
 
 from aiohttp import web
 

@@ -30,16 +30,16 @@ def _tcp_sockets(host: str, port: int) -> list[socket.socket]:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _name, address in dict.fromkeys(addresses):
-            if port == 0 and sockets:  # every family listens on the port that the first one got
-                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+            # Where any port will do, every family listens on the one that the first got.
+            chosen = sockets[0].getsockname()[1] if port == 0 and sockets else port
             sock = socket.socket(family, kind, protocol)
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
+            sock.bind((address[0], chosen, *address[2:]))
             sock.listen(BACKLOG)
-            sock.setblocking(False)
+            sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
     except OSError as error:
         for sock in sockets:
             sock.close()
@@ -55,7 +55,7 @@ def _unix_socket(path: str) -> socket.socket:
         _remove_dead_socket(path)
         sock.bind(path)
         sock.listen(BACKLOG)
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
     except OSError as error:
         sock.close()
         raise OSError(error.errno, f"cannot listen on {path}: {(error.strerror or str(error)).lower()}") from error

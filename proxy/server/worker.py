@@ -40,6 +40,7 @@ async def serve_worker(settings: Settings, sockets: Sequence[socket.socket], rel
         lingering_time=LINGER_S,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
+        auto_decompress=False,  # a compressed body is refused, whatever is in it
         shutdown_timeout=2.0,
     )
     stop = Stop()
@@ -84,7 +85,7 @@ def reread(gateway: Gateway, reload: Reload) -> None:
     try:
         settings = reload()
     except ConfigError as error:
-        log.error("config.refused", problems=error.lines)
+        log.error("config.refused", problems=error.lines)  # noqa: TRY400 - the lines say it all
         return
     unchanged = changes_needing_restart(gateway.settings, settings)
     gateway.reload(settings)

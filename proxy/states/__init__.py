@@ -1,8 +1,8 @@
 """The working states, one module each, in order of life.
 
 A handler is an async function named after its state.  It does the work of the state and returns the event that has
-happened; it never fires, never writes `state`, never calls another handler.  What goes wrong is raised as a typed error,
-which knows its event.
+happened; it never fires, never writes `state`, never calls another handler.  What goes wrong is raised as a typed
+error, which knows its event.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -8,7 +8,7 @@ from statechart.vocabulary import Event
 
 
 async def auth(x: Exchange, ports: Ports) -> Event:
-    """Know the caller, then tell them about the model, then count them, then wait for a slot under the clock `queue`."""
+    """Know the caller, tell them about the model, count them, then wait for a slot under the clock `queue`."""
     headers = x.client.head.headers
     key = presented_key(headers.getall("authorization", ()), headers.getall("x-api-key", ()))
     x.caller = ports.gate.identify(key)

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from proxy.errors import (
     ConversationLost,
     CredentialStale,
-    Overloaded,
     PassThroughDenied,
     TurnstileError,
     UpstreamEmptyAnswer,
     UpstreamFailed,
 )
 from proxy.exchange import Exchange
-from proxy.ports import Ports, Turn
+from proxy.ports import EventSink, Ports, Turn
 from proxy.wire.events import DELTAS, StreamEvent
 
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
     """Whether any of the events is a delta."""
-    return any(type(event) in DELTAS for event in events)
+    for event in events:  # noqa: SIM110 - `any` would make a generator for every chunk
+        if type(event) in DELTAS:
+            return True
+    return False
 
 
 async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None) -> None:
@@ -81,13 +83,22 @@ async def first_delta(x: Exchange, ports: Ports) -> None:
         x.first_delta_s = ports.clock.now()
 
 
-MENDED_BEFORE_AN_ANSWER = (ConversationLost, CredentialStale, Overloaded, PassThroughDenied)
+MENDED_BEFORE_AN_ANSWER = (ConversationLost, CredentialStale, PassThroughDenied)
 """Obstacles that have their own way on as long as nothing of an answer has come; later they are plain failures."""
 
 
 def as_failure(error: TurnstileError) -> UpstreamFailed:
     """What such an obstacle is once an answer has begun."""
     return UpstreamFailed(detail=f"{error.told_code} while answering")
+
+
+async def flow(x: Exchange, sink: EventSink) -> None:
+    """Give the events of the answer to *sink* as they come; the sink keeps the clocks."""
+    assert x.call is not None  # noqa: S101 - `open_call` came before
+    try:
+        await x.call.flow(sink)
+    except MENDED_BEFORE_AN_ANSWER as error:
+        raise as_failure(error) from error
 
 
 async def receive(x: Exchange) -> Sequence[StreamEvent]:

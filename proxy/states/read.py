@@ -19,9 +19,11 @@ async def read(x: Exchange, ports: Ports) -> Event:
                 raise UpstreamOversize
             if has_delta(events):
                 deadline.start("progress", clocks.progress)
-        if call.complete:
+        if call.complete or x.decoder.cut:
             break
         events = await receive(x)
     deadline.stop("idle")
     deadline.stop("progress")
+    if x.decoder.cut:
+        x.drop_call()
     return Event.ENDED

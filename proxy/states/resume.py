@@ -9,7 +9,10 @@ from statechart.vocabulary import Event
 
 
 async def resume(x: Exchange, ports: Ports) -> Event:
-    """Ask the next candidate to go on; one that refuses to is asked anew, and used from where it agrees with what was sent."""
+    """Ask the next candidate to go on.
+
+    One that refuses to is asked anew, and used from where it agrees with what was sent.
+    """
     x.drop_call()
     x.course.move_on()
     x.resumed += 1

@@ -4,12 +4,15 @@ from proxy.course import Course
 from proxy.errors import ConversationLost
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.routing.budget import fitting
+from proxy.budget import fitting
 from statechart.vocabulary import Event
 
 
 async def session(x: Exchange, ports: Ports) -> Event:
-    """Plan the turn.  Comes a second time when the upstream has lost the conversation: then the whole history is told anew."""
+    """Plan the turn.
+
+    Comes a second time when the upstream has lost the conversation: then the whole history is told anew.
+    """
     assert x.route is not None  # `auth` has seen to it  # noqa: S101 - narrows the type, and is a bug if it fails
     if isinstance(x.failure, ConversationLost):
         x.replayed = True

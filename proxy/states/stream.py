@@ -1,36 +1,106 @@
 """stream: upstream events become frames, as they come."""
 
+from collections.abc import Sequence
+
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.states.calls import has_delta, receive
+from proxy.states.calls import flow, has_delta, receive
+from proxy.wire.events import StreamEvent
 from statechart.vocabulary import Event
 
 
 async def stream(x: Exchange, _ports: Ports) -> Event:
-    """Pass on whatever comes, one write for each read, until the upstream has ended.
+    """Pass on whatever comes, one write for each read, until the upstream has ended, or we have had enough.
 
-    While a write waits for the caller nothing is read, and the clocks `idle` and `progress` stand still: they are started
-    anew before each wait for the upstream.
+    Events are relayed in the turn of the loop in which they come.  While the caller's socket is full nothing is read,
+    and the clocks over the upstream stand still.
     """
-    call, deadline, clocks = x.call, x.deadline, x.course.place.clocks
+    call, deadline = x.call, x.deadline
     assert call is not None  # noqa: S101 - `upstream` or `resume` has opened it
-    events, x.pending = x.pending, ()
-    while True:
+    relay = Relay(x)
+    await relay.begin()
+    while not (call.complete or x.decoder.cut):
+        if relay.full:
+            deadline.stop("idle")
+            deadline.stop("progress")
+            await relay.drain()
+        elif call.finishing:
+            relay(await receive(x))
+        else:
+            await flow(x, relay)
+    relay.end()
+    if x.decoder.cut:
+        x.drop_call()
+    return Event.ENDED
+
+
+class Relay:
+    """From the events of one read to one write.  A false answer asks the upstream for a pause.
+
+    This is what a chunk costs: no task, no timer, no line in the log.
+    """
+
+    __slots__ = ("_client_write_s", "_deadline", "_idle_s", "_now", "_progress_s", "_put", "_x", "full")
+
+    def __init__(self, x: Exchange) -> None:
+        clocks = x.course.place.clocks
+        self._x = x
+        self._now = x.clock.now
+        self._put = x.client.put
+        self._deadline = x.deadline
+        self._idle_s = clocks.idle
+        self._progress_s = clocks.progress
+        self._client_write_s = clocks.client_write
+        self.full = False
+
+    async def begin(self) -> None:
+        """Relay what came while headers were still held back."""
+        x = self._x
+        events, x.pending = x.pending, ()
+        frames = self._frames(events)
+        self._start_clocks()
+        self._deadline.start("client_write", self._client_write_s)
+        await x.client.begin(frames)
+        self._deadline.stop("client_write")
+
+    def __call__(self, events: Sequence[StreamEvent]) -> bool:
+        """Relay the events of one read; none at all is still a sign of life."""
+        now = self._now()
+        self._deadline.run_until("idle", now, self._idle_s)
+        if events:
+            frames = self._frames(events)
+            if frames:
+                self.full = not self._put(frames)
+            if has_delta(events):
+                self._deadline.run_until("progress", now, self._progress_s)
+        return not (self.full or self._x.decoder.cut)
+
+    async def drain(self) -> None:
+        """Wait for room at the caller's socket, under the clock `client_write`."""
+        self._deadline.start("client_write", self._client_write_s)
+        await self._x.client.drain()
+        self._deadline.stop("client_write")
+        self.full = False
+        self._start_clocks()
+
+    def end(self) -> None:
+        """The upstream has ended: relay what the splice still held back."""
+        self._deadline.stop("idle")
+        self._deadline.stop("progress")
+        splice, self._x.splice = self._x.splice, None
+        if splice is not None:
+            held = splice.end()
+            if held and (frames := self._frames(held)):
+                self._put(frames)
+
+    def _start_clocks(self) -> None:
+        self._deadline.start("idle", self._idle_s)
+        self._deadline.start("progress", self._progress_s)
+
+    def _frames(self, events: Sequence[StreamEvent]) -> bytes:
+        x = self._x
         if x.splice is not None:
             events = x.splice.feed(events)
-        if events:
-            events = x.decoder.feed(events)
-            x.answer.fold(events)
-            frames = x.frames.frames(events)
-            if frames:
-                deadline.start("client_write", clocks.client_write)
-                await x.client.write(frames)
-                deadline.stop("client_write")
-            if has_delta(events):
-                deadline.start("progress", clocks.progress)
-        if call.complete:
-            break
-        events = await receive(x)
-    deadline.stop("idle")
-    deadline.stop("progress")
-    return Event.ENDED
+        events = x.decoder.feed(events)
+        x.answer.fold(events)
+        return x.frames.frames(events)

@@ -16,6 +16,9 @@ KINDS: Mapping[str, Callable[[Any, Settings, Clock], Upstream]] = {
 """How an upstream of each kind is made from its configuration."""
 
 
-def build_upstreams(settings: Settings, clock: Clock) -> dict[str, Upstream]:
-    """Every configured upstream, by name."""
-    return {entry.name: KINDS[entry.kind](entry, settings, clock) for entry in settings.upstreams}
+def build_upstreams(settings: Settings, clock: Clock, given: Mapping[str, Upstream]) -> dict[str, Upstream]:
+    """Every configured upstream, by name; one that is *given* under that name is not made."""
+    return {
+        entry.name: given[entry.name] if entry.name in given else KINDS[entry.kind](entry, settings, clock)
+        for entry in settings.upstreams
+    }

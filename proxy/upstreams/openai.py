@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Self
 
-from multidict import CIMultiDict
 from yarl import URL
 
 from proxy.config import OpenAIUpstream as Configured
 from proxy.config import Settings
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamOversize, UpstreamTruncated
-from proxy.ports import Turn, UpstreamCall
-from proxy.upstreams.http import AiohttpTransport, HttpAnswer, HttpTransport
+from proxy.ports import EventSink, Turn, UpstreamCall
+from proxy.upstreams.http import CLIENTS, HttpAnswer, HttpTransport
 from proxy.wire.events import Opened, StreamEvent
 from proxy.wire.request import forwarded_headers, prefilled, presented_key, upstream_body
 from proxy.wire.upstream import ChunkReader, fault_of, read_completion, sniff
@@ -42,14 +41,12 @@ class OpenAIUpstream:
         self._max_answer_bytes = max_answer_bytes
         self._clock = clock
         self._http = http
-        self._url = URL(entry.base_url + "/chat/completions")
         self._forward = frozenset(entry.forward_headers)
         self._passes_key_through = entry.credential.mode == "pass_through"
-        self._headers = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "identity"})
+        self._headers = [("Content-Type", "application/json"), ("Accept-Encoding", "identity")]
         if entry.credential.token is not None:
-            self._headers["Authorization"] = f"Bearer {entry.credential.token.reveal()}"
-        for name, secret in entry.credential.headers.items():
-            self._headers[name] = secret.reveal()
+            self._headers.append(("Authorization", f"Bearer {entry.credential.token.reveal()}"))
+        self._headers += [(name, secret.reveal()) for name, secret in entry.credential.headers.items()]
 
     @classmethod
     def configured(cls, entry: Configured, settings: Settings, clock: Clock) -> Self:
@@ -59,12 +56,12 @@ class OpenAIUpstream:
             max_event_bytes=settings.server.max_event_bytes,
             max_answer_bytes=settings.server.max_answer_bytes,
             clock=clock,
-            http=AiohttpTransport(),
+            http=CLIENTS[entry.http_client](URL(entry.base_url + "/chat/completions")),
         )
 
     async def open(self, turn: Turn) -> UpstreamCall:
         """Send the request as it came, the model's name and the limits mapped."""
-        answer = await self._http.post(self._url, self._headers_for(turn), self._body_for(turn), turn.on_connected)
+        answer = await self._http.post(self._headers_for(turn), self._body_for(turn), turn.on_connected)
         try:
             return await self._call(turn, answer)
         except BaseException:
@@ -86,16 +83,15 @@ class OpenAIUpstream:
             max_output_tokens=turn.max_output_tokens,
         )
 
-    def _headers_for(self, turn: Turn) -> CIMultiDict[str]:
+    def _headers_for(self, turn: Turn) -> list[tuple[str, str]]:
         if not self._forward and not self._passes_key_through:
             return self._headers
-        headers = self._headers.copy()
-        headers.extend(forwarded_headers(turn.caller_headers.items(), self._forward))
+        headers = [*self._headers, *forwarded_headers(turn.caller_headers.items(), self._forward)]
         if self._passes_key_through:
             sent = turn.caller_headers
             key = presented_key(sent.getall("authorization", ()), sent.getall("x-api-key", ()))
             if key is not None:
-                headers["Authorization"] = f"Bearer {key}"
+                headers.append(("Authorization", f"Bearer {key}"))
         return headers
 
     async def _call(self, turn: Turn, answer: HttpAnswer) -> UpstreamCall:
@@ -190,6 +186,23 @@ class StreamedCall:
             self.request_id = opened_id(events)
         return events
 
+    async def flow(self, sink: EventSink) -> None:
+        """Give the events to *sink*, read by read; see the port."""
+        reader = self._reader
+
+        def take(data: bytes) -> bool:
+            goes_on = sink(reader.feed(data))
+            return goes_on and not (reader.complete or reader.finishing or reader.failure is not None)
+
+        try:
+            ended = await self._answer.flow(take)
+        except UpstreamTruncated:
+            ended = True
+        if ended:
+            sink(reader.end())
+        if reader.failure is not None:
+            raise reader.failure
+
     def settle(self) -> Sequence[StreamEvent]:
         """The final events, without waiting for usage any longer."""
         return self._reader.settle()
@@ -223,6 +236,10 @@ class WholeCall:
         self.complete = True
         self.request_id = opened_id(events)
         return events
+
+    async def flow(self, sink: EventSink) -> None:
+        """All at once is all there is."""
+        sink(await self.receive())
 
     def settle(self) -> Sequence[StreamEvent]:
         """Nothing is ever left to settle."""

@@ -1,7 +1,7 @@
 """scripted: an upstream inside the daemon that says what a script tells it to.
 
-It is what a first start talks to, and what tests talk to.  Without a script it answers by itself: it repeats what was said,
-and calls a declared tool once.
+It is what a first start talks to, and what tests talk to.  Without a script it answers by itself: it repeats what was
+said, and calls a declared tool once.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from proxy.config import Settings
 from proxy.config.script import Call, Cut, Fail, Finish, Pause, Refuse, Report, Say, Script, Stall, Think
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamTimeout, UpstreamTruncated, error_classes
-from proxy.ports import Turn
+from proxy.ports import EventSink, Turn
 from proxy.upstreams.improvised import improvise
 from proxy.wire.events import (
     Finished,
@@ -87,6 +87,11 @@ class ScriptedCall:
             else:
                 return piece
         return self.settle()
+
+    async def flow(self, sink: EventSink) -> None:
+        """Give the events to *sink*, piece by piece; see the port."""
+        while not self.complete and sink(await self.receive()):
+            pass
 
     def settle(self) -> Sequence[StreamEvent]:
         """Usage, if the script reports one, and finish."""

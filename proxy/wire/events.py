@@ -85,7 +85,10 @@ class Usage(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The upstream has finished a choice: `stop`, `length`, `content_filter` or `tool_calls`.  Once per choice, last."""
+    """The upstream has finished a choice.
+
+    *reason* is one of `stop`, `length`, `content_filter`, `tool_calls`.  Comes once per choice, last.
+    """
 
     reason: str
     choice: int = 0
@@ -95,5 +98,5 @@ StreamEvent: TypeAlias = (
     Opened | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ChoiceExtras | Usage | Finished
 )
 
-DELTAS = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, Finished)
+DELTAS = frozenset({TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, Finished})
 """What counts as a delta: the clocks `first_event`, `failover` and `progress` are ended or reset by these alone."""

@@ -1,8 +1,8 @@
 """Splice: joins the text of a second answer to the text that has already been told.
 
-A model that is given the beginning of its own answer either goes on from there, or starts over.  Which of the two it does
-shows in its first characters; until then they are held back.  From an answer that starts over only what lies beyond the
-told text is used, and only as long as it agrees with it.
+A model that is given the beginning of its own answer either goes on from there, or starts over.  Which of the two it
+does shows in its first characters; until then they are held back.  From an answer that starts over only what lies
+beyond the told text is used, and only as long as it agrees with it.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,9 @@ The grammar is that of the HTML standard, section "Server-sent events", which th
 `SseParser.end` says so.  All work is done on bytes: line ends, colons and spaces are ASCII, which no byte of a longer
 UTF-8 sequence can be mistaken for, so text may be decoded event by event with the result of one incremental decoder.
 
-Two paths lead to the same events.  The bulk path splits a read into events of one `data:` line each, which is all that a
-chat upstream normally sends.  The careful path goes line by line and knows the whole grammar; it takes what the bulk path
-leaves: CR line ends, several lines to an event, events cut between reads.
+Two paths lead to the same events.  The bulk path splits a read into events of one `data:` line each, which is all that
+a chat upstream normally sends.  The careful path goes line by line and knows the whole grammar; it takes what the bulk
+path leaves: CR line ends, several lines to an event, events cut between reads.
 """
 
 import re
@@ -20,7 +20,7 @@ SseEvent: TypeAlias = tuple[bytes, str]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _LINE_END = re.compile(rb"\r\n?|\n")
-_LF = 0x0A
+_CR, _LF = 0x0D, 0x0A  # looking for a number is several times faster than for a string of one byte
 _DATA = b"data: "
 _NEXT_DATA = b"\n\ndata: "
 
@@ -82,15 +82,17 @@ class SseParser:
 
     def _split(self, piece: bytes) -> list[SseEvent] | None:
         """Give the events of *piece*, which begins with `data: ` and ends in a blank line, if each is one such line."""
-        if b"\r" in piece or len(piece) > self._max_bytes:
+        if _CR in piece or len(piece) > self._max_bytes:
             return None
+        if piece.find(_LF) == len(piece) - 2:  # each event alone: how most streams come
+            return [(piece[len(_DATA) : -2], "")]
         found = piece[len(_DATA) : -2].split(_NEXT_DATA)
-        if piece.count(b"\n") != 2 * len(found):
+        if piece.count(_LF) != 2 * len(found):
             return None
         return [(data, "") for data in found]
 
     def _take(self, piece: bytes, events: list[SseEvent]) -> None:
-        """Take *piece*: what completes an event that has begun, then whole events in bulk, then what begins the next."""
+        """Take *piece*: the rest of an event that has begun, then whole events in bulk, then what begins the next."""
         begun = self._begun or _Begun()
         if begun.at_start:
             piece = _without_mark(begun, piece)

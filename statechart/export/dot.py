@@ -71,8 +71,8 @@ def _box(title: str, ways: Iterable[tuple[str, State]]) -> str:
 
 def _legend() -> str:
     rows = [
-        f'<TR><TD ALIGN="RIGHT" ID="ending-{state}">{_colored(_GREEN if state is State.DONE else _RED, state)}</TD>'
-        f'<TD ALIGN="LEFT"> {_colored(_GREY, escape(state.meaning))}</TD></TR>'
+        f'<TR><TD ALIGN="RIGHT">{_colored(_GREEN if state is State.DONE else _RED, state)}</TD>'
+        f'<TD ALIGN="LEFT">{_colored(_GREY, " " + escape(state.meaning))}</TD></TR>'
         for state in State
         if state in TERMINAL_STATES
     ]

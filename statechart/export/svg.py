@@ -14,7 +14,7 @@ from statechart.model import Model
 PROGRAM = "graphviz-pure"
 
 
-class SvgUnavailable(RuntimeError):  # noqa: N818 - it says what is the case, in one line for people
+class SvgUnavailable(RuntimeError):
     """There is no program to draw with, or it failed."""
 
 

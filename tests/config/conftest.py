@@ -27,7 +27,9 @@ def loaded(tmp_path: Path) -> Load:
         text: str = "", environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
     ) -> Settings:
         path = tmp_path / "turnstile.toml"
-        missing = [part for name, part in LEAST.items() if not re.search(rf"^\W*{name}\b", text, re.MULTILINE)]
+        missing = [
+            part for name, part in LEAST.items() if not re.search(rf"\A{name} =|^\[+{name}\]", text, re.MULTILINE)
+        ]
         path.write_text("\n".join([text, *missing]), encoding="utf-8")
         return load(path, environ or {}, overrides or {})
 

@@ -2,8 +2,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from proxy.config import OpenAIUpstream, Settings
+from proxy.config import ConfigError, OpenAIUpstream, Settings, load
 
 Load = Callable[..., Settings]
 Refused = Callable[..., list[str]]
@@ -51,6 +53,12 @@ def test_the_next_index_adds_an_element(loaded: Load) -> None:
 
 def test_an_index_that_leaves_a_gap_is_refused(refused: Refused) -> None:
     assert refused(environ={"TURNSTILE_MODELS__2__ID": "n"}) == ["models[2]: set by its index, and the next index is 1"]
+
+
+def test_an_index_of_what_is_no_array_is_refused(refused: Refused) -> None:
+    assert refused(environ={"TURNSTILE_SERVER__PORT__0": "1"}) == [
+        "TURNSTILE_SERVER__PORT__0: server.port: expected a whole number, got an array"
+    ]
 
 
 def test_elements_are_taken_in_the_order_of_numbers_not_of_text(loaded: Load) -> None:
@@ -129,3 +137,22 @@ def test_an_empty_variable_is_a_value(loaded: Load, refused: Refused) -> None:
     assert refused(environ={"TURNSTILE_SERVER__PORT": ""}) == [
         "TURNSTILE_SERVER__PORT: server.port: expected a whole number, got ''"
     ]
+
+
+_PARTS = st.sampled_from(
+    ["server", "port", "auth", "keys", "key", "0", "00", "1", "9" * 5000, "upstreams", "name", "credential", "headers"]
+) | st.sampled_from(["models", "id", "clocks", "total", "log", "", "x", "aliases", "scripts", "say", "server__port"])
+_NAMES = st.lists(_PARTS, min_size=1, max_size=5).map(lambda parts: f"TURNSTILE_{'__'.join(parts).upper()}")
+_VALUES = st.sampled_from(["", "1", "x", "[]", "{}", "[1]", '{"0": 1}', "[{}]", "null", '"a"', "env:NOPE", "{"])
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_in_the_environment_loads_or_is_refused_in_plain_lines(environ: dict[str, str]) -> None:
+    """No variable may end in a traceback."""
+    try:
+        lines = [] if load(None, environ, {}).models else [""]
+    except ConfigError as error:
+        lines = error.lines
+
+    assert all(line and line.isprintable() for line in lines)

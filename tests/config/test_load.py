@@ -12,6 +12,8 @@ from proxy.config import ConfigError, ScriptedUpstream, Settings, find_file, loa
 Load = Callable[..., Settings]
 Refused = Callable[..., list[str]]
 
+NO_KEYS = 'mode "keys" needs at least one key; here auth.mode = "none" would do, as only this host calls'
+
 
 def test_without_a_file_one_scripted_model_is_served_to_this_host_without_a_key() -> None:
     """The first start must need nothing."""
@@ -67,8 +69,7 @@ def test_a_file_says_everything_itself(tmp_path: Path) -> None:
         load(path, {}, {})
 
     assert caught.value.lines == [
-        f'{path}: auth.keys: mode "keys" needs at least one key; '
-        'on this loopback address or socket, auth.mode = "none" would do without',
+        f"{path}: auth.keys: {NO_KEYS}",
         f"{path}: upstreams: at least one is needed",
         f"{path}: models: at least one is needed",
     ]
@@ -179,10 +180,11 @@ def test_a_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find_file("~/t.toml", {}, Path("/elsewhere")) == tmp_path / "t.toml"
 
 
-_KEYS = st.sampled_from(
-    ["server", "auth", "clocks", "upstreams", "models", "log", "host", "port", "keys", "key", "name", "id", "kind"]
-    + ["scripted", "script", "scripts", "say", "call", "arguments", "usage", "cut", "fallback", "0", "1", "9", "", "x"]
-    + ["credential", "token", "headers", "total", "trusted_proxies", "cors_origins", "forward_headers", "base_url"]
+_KEYS = (
+    st.sampled_from(["server", "auth", "clocks", "upstreams", "models", "host", "port", "keys", "key", "name", "id"])
+    | st.sampled_from(["kind", "scripted", "script", "scripts", "say", "call", "arguments", "usage", "cut", "fallback"])
+    | st.sampled_from(["credential", "token", "headers", "total", "trusted_proxies", "cors_origins", "base_url"])
+    | st.sampled_from(["0", "1", "9", "", "x", "a\nb"])
 )
 _SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | _KEYS | st.just("http://h/v1")
@@ -203,9 +205,8 @@ _TREES = st.dictionaries(
 def test_whatever_is_written_loads_or_is_refused_in_plain_lines(tree: dict[str, Any]) -> None:
     """No spelling may end in a traceback."""
     try:
-        found = load(None, {}, tree)
+        lines = [] if load(None, {}, tree).models else [""]
     except ConfigError as error:
-        assert error.lines
-        assert all(line and line.isprintable() for line in error.lines)
-    else:
-        assert found.models
+        lines = error.lines
+
+    assert all(line and line.isprintable() for line in lines)

@@ -83,7 +83,7 @@ def test_nothing_that_can_be_printed_shows_a_secret(loaded: Load) -> None:
         "credential = { mode = 'static', token = 's3cret-token', headers = { X-A = 's3cret-header' } }"
     )
 
-    shown = f"{found} {found!r} {_token(found)} {found.auth.keys} {found.model_dump()} {as_toml(found)}"
+    shown = f"{found} {found!r} {_token(found)} {found.auth.keys} {vars(found)} {as_toml(found)}"
 
     assert "s3cret" not in shown
     assert as_toml(found).count('"********"') == 3

@@ -85,7 +85,7 @@ def test_an_origin_is_what_a_browser_sends(loaded: Load, origin: str) -> None:
         "http://[",
         "null",
         "",
-    ],  # fmt: skip
+    ],
 )
 def test_what_no_browser_sends_is_not_an_origin(refused: Refused, origin: str) -> None:
     """It would never match, and the operator would look for the reason in the browser."""
@@ -120,7 +120,7 @@ def test_a_unix_socket_is_local_whatever_the_host(loaded: Load) -> None:
 
 def test_keys_are_the_default_and_needed(refused: Refused) -> None:
     assert refused("[auth]") == [
-        'auth.keys: mode "keys" needs at least one key; on this loopback address or socket, auth.mode = "none" would do without'
+        'auth.keys: mode "keys" needs at least one key; here auth.mode = "none" would do, as only this host calls'
     ]
     assert refused('[server]\nhost = "0.0.0.0"\n[auth]') == ['auth.keys: mode "keys" needs at least one key']
 

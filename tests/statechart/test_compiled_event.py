@@ -77,7 +77,9 @@ def test_both_walk_any_chart_alike(rows: list[Row], firings: list[tuple[Event, F
 
 
 def test_both_let_a_guards_exception_through_and_stay(walker: Any) -> None:
-    model = Model((Row((State.VALIDATE,), (Event.OPENED,), raises, State.AUTH), EVERY_EVENT_SOMEWHERE), (), State.VALIDATE)
+    model = Model(
+        (Row((State.VALIDATE,), (Event.OPENED,), raises, State.AUTH), EVERY_EVENT_SOMEWHERE), (), State.VALIDATE
+    )
 
     for machine in (StateMachine(model), StateMachine(model, transitions.Machine)):
         x = walker()
@@ -88,7 +90,9 @@ def test_both_let_a_guards_exception_through_and_stay(walker: Any) -> None:
 
 def test_both_refuse_a_cell_whose_guards_all_refuse(walker: Any) -> None:
     """The library answers False and moves nothing; a refusal that is not heard would hang the request."""
-    model = Model((Row((State.VALIDATE,), (Event.OPENED,), GUARDS[1], State.AUTH), EVERY_EVENT_SOMEWHERE), (), State.VALIDATE)
+    model = Model(
+        (Row((State.VALIDATE,), (Event.OPENED,), GUARDS[1], State.AUTH), EVERY_EVENT_SOMEWHERE), (), State.VALIDATE
+    )
 
     for machine in (StateMachine(model), StateMachine(model, transitions.Machine)):
         x = walker()

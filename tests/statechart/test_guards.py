@@ -67,7 +67,12 @@ def test_a_truth_table_counts_up_the_facts_that_are_read() -> None:
 
 def test_only_guards_that_fail_without_a_budget_spend_one() -> None:
     assert BUDGETS == ("reauth_left", "replay_left", "attempt_left", "candidate_left")
-    assert {guard.__name__ for guard in GUARDS if spends(guard)} == {"may_reauth", "may_replay", "may_retry", "may_resume"}
+    assert {guard.__name__ for guard in GUARDS if spends(guard)} == {
+        "may_reauth",
+        "may_replay",
+        "may_retry",
+        "may_resume",
+    }
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)

@@ -65,11 +65,14 @@ def _message(head: AnswerHead, choice: FoldedChoice) -> dict[str, Any]:
     if choice.calls and head.legacy_functions:
         message["function_call"] = _function(choice.calls[0])
     elif choice.calls:
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": _function(call)} for call in choice.calls
-        ]
+        message["tool_calls"] = [_call(call) for call in choice.calls]
     message.update(choice.delta)
     return message
+
+
+def _call(call: FoldedCall) -> dict[str, Any]:
+    what = {"name": call.name, "input": call.arguments} if call.kind == "custom" else _function(call)
+    return {"id": call.id, "type": call.kind, call.kind: what, **call.members}
 
 
 def _function(call: FoldedCall) -> dict[str, str]:

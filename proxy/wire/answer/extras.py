@@ -14,6 +14,9 @@ OWNED = frozenset(
 )
 """Keys that the renderer alone writes; an upstream's never pass."""
 
+CALL_OWNED = frozenset({"type", "function", "custom"})
+"""The same, in an entry of `tool_calls`."""
+
 STABLE = ("system_fingerprint", "service_tier")
 """Keys of a chunk that hold for the whole answer: once known, they are told in every chunk."""
 
@@ -43,6 +46,11 @@ def choice_members(extras: Extras) -> Members:
 def delta_members(extras: Extras) -> Members:
     """What passes in the delta."""
     return _foreign(extras.delta)
+
+
+def call_members(extras: Extras) -> Members:
+    """What passes in an entry of `tool_calls`, beside what the call itself is."""
+    return {key: value for key, value in _foreign(extras.call).items() if key not in CALL_OWNED}
 
 
 def choice_logprobs(extras: Extras) -> Members | None:

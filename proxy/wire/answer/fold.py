@@ -1,7 +1,7 @@
 """The fold: all events of an answer added up, for a body, a record, an estimate, or a second telling as frames."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -9,6 +9,7 @@ from proxy.errors import UpstreamProtocolError
 from proxy.wire.answer.extras import (
     accumulate,
     add_logprobs,
+    call_members,
     choice_logprobs,
     choice_members,
     chunk_members,
@@ -31,23 +32,30 @@ MAX_CALLS = 128  # per choice; official clients refuse an index above 127
 
 
 class FoldedCall:
-    """One tool call."""
+    """One tool call; *members* are unknown keys beside it, accumulated."""
 
-    __slots__ = ("id", "name", "pieces")
+    __slots__ = ("id", "kind", "members", "name", "pieces")
 
-    def __init__(self, call_id: str, name: str) -> None:
+    def __init__(self, call_id: str, name: str, kind: Literal["function", "custom"]) -> None:
         self.id = call_id
         self.name = name
+        self.kind = kind
         self.pieces: list[str] = []
+        self.members: dict[str, Any] = {}
 
     @property
     def arguments(self) -> str:
-        """The JSON text as it came; empty if none did."""
+        """The JSON text as it came, of a custom tool its free text; empty if none did."""
         return "".join(self.pieces)
 
     @property
     def whole(self) -> bool:
-        """Whether the arguments are one whole JSON text; none at all are whole, and mean `{}`.  Parses them."""
+        """Whether the arguments are one whole JSON text; none at all are whole, and mean `{}`.  Parses them.
+
+        What a custom tool takes is free text, which nothing shows to be cut.
+        """
+        if self.kind == "custom":
+            return True
         arguments = self.arguments
         try:
             orjson.loads(arguments or "{}")
@@ -111,7 +119,7 @@ class Answer:
                 text, index, extras = event
                 choice = choices.get(index) or self._choice(index)
                 choice.text_pieces.append(text)
-                self.size_bytes += len(text) if text.isascii() else _utf8_bytes(text)
+                self.size_bytes += utf8_bytes(text)
                 if extras is not None and extras is not self._constant:
                     self._extras(extras, choice)
             else:
@@ -160,20 +168,25 @@ class Answer:
             if choice.refusal_pieces:
                 out.append(RefusalDelta(choice.refusal, index))
             out.extend(
-                ToolCallDelta(number, call.id, call.name, call.arguments, index)
+                ToolCallDelta(
+                    number, call.id, call.name, call.arguments, index, Extras(call=call.members or None), call.kind
+                )
                 for number, call in enumerate(choice.calls)
             )
         return out
 
     def _choice(self, index: int) -> FoldedChoice:
-        return self.choices.setdefault(index, FoldedChoice())
+        choice = self.choices.get(index)
+        if choice is None:
+            choice = self.choices[index] = FoldedChoice()
+        return choice
 
     def _other(self, event: StreamEvent) -> None:
         match event:
-            case ToolCallDelta():
-                self._call(event)
             case ReasoningDelta(text, index, extras):
                 self._pieces(text, self._choice(index).reasoning_pieces, extras, index)
+            case ToolCallDelta():
+                self._call(event)
             case RefusalDelta(text, index, extras):
                 self._pieces(text, self._choice(index).refusal_pieces, extras, index)
             case ChoiceExtras(extras, index):
@@ -188,7 +201,7 @@ class Answer:
 
     def _pieces(self, text: str, pieces: list[str], extras: Extras | None, index: int) -> None:
         pieces.append(text)
-        self.size_bytes += _utf8_bytes(text)
+        self.size_bytes += utf8_bytes(text)
         if extras is not None:
             self._extras(extras, self._choice(index))
 
@@ -197,15 +210,18 @@ class Answer:
         if event.index >= MAX_CALLS:
             raise too_many_calls()
         if event.index == len(choice.calls):
-            choice.calls.append(FoldedCall(event.id or "", event.name or ""))
-            self.size_bytes += _utf8_bytes(event.name or "")
-        self._pieces(event.arguments, choice.calls[event.index].pieces, event.extras, event.choice)
+            choice.calls.append(FoldedCall(event.id or "", event.name or "", event.kind))
+            self.size_bytes += utf8_bytes(event.name or "")
+        call = choice.calls[event.index]
+        self._pieces(event.arguments, call.pieces, event.extras, event.choice)
+        if event.extras is not None and event.extras.call:
+            accumulate(call.members, call_members(event.extras))
+            self.size_bytes += len(dump(event.extras.call))
 
     def _extras(self, extras: Extras, choice: FoldedChoice) -> None:
         if extras.chunk:
             self.chunk.update(chunk_members(extras))
-        if not (extras.choice or extras.delta):
-            self._constant = extras
+        self._constant = None if extras.choice or extras.delta else extras
         if extras.choice:
             choice.members.update(choice_members(extras))
             choice.logprobs = add_logprobs(choice.logprobs, choice_logprobs(extras))
@@ -220,5 +236,6 @@ def too_many_calls() -> UpstreamProtocolError:
     return UpstreamProtocolError(f"The upstream made more than {MAX_CALLS} tool calls in one answer.")
 
 
-def _utf8_bytes(text: str) -> int:
-    return len(text.encode(errors="surrogatepass"))
+def utf8_bytes(text: str) -> int:
+    """How many bytes *text* is as UTF-8; lone surrogates count as what they are replaced by."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

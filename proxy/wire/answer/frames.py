@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from proxy.wire.answer.extras import Members
+from proxy.wire.answer.call_deltas import around_arguments, call_members_alone, call_start
+from proxy.wire.answer.extras import call_members
 from proxy.wire.answer.fold import MAX_CALLS, too_many_calls
 from proxy.wire.answer.frame_ends import FrameEnds
 from proxy.wire.answer.head import AnswerHead
@@ -32,7 +33,7 @@ REFUSAL = b'"refusal":'
 
 
 class OpenChoice:
-    """A choice whose role has been told.  *bare_calls* are the calls without arguments so far, in order."""
+    """A choice whose role has been told.  *bare_calls* are the functions called without arguments so far, in order."""
 
     __slots__ = ("bare_calls", "calls", "content_start", "start")
 
@@ -71,8 +72,8 @@ class ChatFrames:
                 text, index, extras = event
                 end = ends.bare if extras is None else ends.of(extras)
                 choice = choices.get(index) or self._open(index, b'""', out)
-                if len(text) <= SHORT_CHARS:
-                    out += (choice.content_start, orjson.dumps(text) if text.isascii() else dump(text), end)
+                if len(text) <= SHORT_CHARS and text.isascii():
+                    out += (choice.content_start, orjson.dumps(text), end)
                 else:
                     self._cut(choice.content_start, text, b"", end, out)
             else:
@@ -90,7 +91,7 @@ class ChatFrames:
         for index, reason in sorted(finishes.items()):
             choice = self._choices.get(index) or self._open(index, b'""', out)
             for call in choice.bare_calls:
-                before, after = self._arguments(call)
+                before, after = around_arguments(call, "function", legacy=self._head.legacy_functions)
                 out += (choice.start, before, b'"{}"', after, self._ends.bare)
             out += (choice.start, self._ends.finish(dump(self._head.told_finish(reason))))
         if self._head.include_usage:
@@ -108,13 +109,13 @@ class ChatFrames:
 
     def _other(self, event: StreamEvent, out: list[bytes]) -> None:
         match event:
-            case ToolCallDelta():
-                self._call(event, out)
             case ReasoningDelta(text, index, extras):
                 if self._reasoning is None:
                     self._alone(extras, index, out)
                 else:
                     self._text(self._reasoning, text, index, extras, out)
+            case ToolCallDelta():
+                self._call(event, out)
             case RefusalDelta(text, index, extras):
                 self._text(REFUSAL, text, index, extras, out)
             case ChoiceExtras(extras, index):
@@ -142,38 +143,33 @@ class ChatFrames:
         number = event.index
         if number >= MAX_CALLS:
             raise too_many_calls()
-        if self._head.legacy_functions and number > 0:
+        legacy = self._head.legacy_functions
+        if legacy and number > 0:
             self._alone(event.extras, event.choice, out)  # a `function_call` is one call
             return
         end = self._ends.of(event.extras)
         choice = self._choices.get(event.choice) or self._open(event.choice, b"null", out)
+        members = {} if legacy or event.extras is None else call_members(event.extras)
         if number == choice.calls:
             choice.calls += 1
-            choice.bare_calls[number] = None
-            out += (choice.start, self._call_start(event), end)
+            if event.kind == "function":
+                choice.bare_calls[number] = None
+            out += (choice.start, call_start(event, members, legacy=legacy), end)
+            end = self._ends.bare
+        elif members:
+            out += (choice.start, call_members_alone(number, event.kind, members), end)
             end = self._ends.bare
         elif not event.arguments:
             self._alone(event.extras, event.choice, out)
         if event.arguments:
             choice.bare_calls.pop(number, None)
-            before, after = self._arguments(number)
+            before, after = around_arguments(number, event.kind, legacy=legacy)
             self._cut(choice.start + before, event.arguments, after, end, out)
 
-    def _call_start(self, event: ToolCallDelta) -> bytes:
-        function: Members = {"name": event.name, "arguments": ""}
-        if self._head.legacy_functions:
-            return b'"function_call":' + dump(function)
-        return b'"tool_calls":' + dump(
-            [{"index": event.index, "id": event.id, "type": "function", "function": function}]
-        )
-
-    def _arguments(self, number: int) -> tuple[bytes, bytes]:
-        """What stands in the delta before and after a piece of a call's arguments."""
-        if self._head.legacy_functions:
-            return b'"function_call":{"arguments":', b"}"
-        return b'"tool_calls":[{"index":%d,"function":{"arguments":' % number, b"}}]"
-
     def _cut(self, start: bytes, text: str, after: bytes, end: bytes, out: list[bytes]) -> None:
+        if len(text) <= SHORT_CHARS:
+            out += (start, dump(text), after, end)
+            return
         for piece in pieces(text):
             out += (start, dump(piece), after, end)
             end = self._ends.bare

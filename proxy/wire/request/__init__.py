@@ -12,13 +12,13 @@ from proxy.wire.request.headers import (
     check_content_type,
     delivery,
     forwarded_headers,
-    ignored_params_header,
     presented_key,
     request_id,
     session_id,
 )
 from proxy.wire.request.parts import text_of
 from proxy.wire.request.rules import ModelRules, model_of
+from proxy.wire.request.say import printable
 
 __all__ = [
     "NEVER_FORWARDED",
@@ -37,10 +37,10 @@ __all__ = [
     "delivery",
     "encode_json",
     "forwarded_headers",
-    "ignored_params_header",
     "model_of",
     "prefilled",
     "presented_key",
+    "printable",
     "request_id",
     "session_id",
     "text_of",

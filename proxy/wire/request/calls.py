@@ -1,5 +1,6 @@
 """Tool calls of an assistant message, and the results that must follow it: each call is answered once, in any order."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from proxy.wire.request.body import JsonObject, encode_json
@@ -18,12 +19,13 @@ class OpenCalls:
     *answered* is no longer open.
     """
 
-    __slots__ = ("answered", "names", "paths")
+    __slots__ = ("_order", "answered", "names", "paths")
 
     def __init__(self) -> None:
         self.paths: dict[str, str] = {}
         self.names: dict[str, str | None] = {}
         self.answered: set[str] = set()
+        self._order: Iterator[str] | None = None
 
     def add(self, call_id: str, path: str, name: str | None) -> None:
         """One more call; *path* is told if it is never answered."""
@@ -46,13 +48,14 @@ class OpenCalls:
             raise rejected(where, "a call that has no answer yet", "an answered one", "duplicate_tool_call_id")
         self._settle(path, call_id, name)
 
-    def answer_by_name(self, path: str, name: Any) -> str:
-        """A legacy function message at *path* answers the first open call of *name*; return the id of that call."""
+    def answer_in_order(self, path: str, name: Any) -> str:
+        """A legacy function message at *path*, which knows no ids, answers the first open call; return its id."""
         self._check_place(path)
-        still_open = [call_id for call_id in self.paths if call_id not in self.answered]
-        if not still_open:
+        if self._order is None:
+            self._order = iter(self.paths)
+        call_id = next((each for each in self._order if each not in self.answered), None)
+        if call_id is None:
             raise rejected(f"{path}.name", "a call that has no answer yet", "an answered one", "duplicate_tool_call_id")
-        call_id = next((each for each in still_open if self.names[each] == name), still_open[0])
         self._settle(path, call_id, name)
         return call_id
 

@@ -129,9 +129,10 @@ def _check_fields(body: JsonObject, rules: ModelRules) -> JsonObject:
     for name in rules.id_fields:
         if kept.get(name) is not None:
             identifier(name, kept[name])
-    for name, value in kept.items():
-        if name in rules.refused and value is not None:
-            raise _unsupported(name)
+    if not rules.openai:
+        for name, value in kept.items():
+            if name in rules.refused and value is not None:
+                raise _unsupported(name)
     return kept
 
 

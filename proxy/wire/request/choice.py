@@ -7,7 +7,7 @@ from proxy.wire.request.body import JsonObject
 from proxy.wire.request.rules import ModelRules
 from proxy.wire.request.say import missing, rejected, wrong_type, wrong_value
 from proxy.wire.request.tools import Tools
-from proxy.wire.request.values import object_in, string_in
+from proxy.wire.request.values import object_in, string_in, word_in
 
 ToolMode: TypeAlias = Literal["none", "auto", "required"]
 
@@ -58,9 +58,10 @@ def _check_choice(choice: Any, tools: Tools, rules: ModelRules) -> ToolChoice:
     mode = _mode("tool_choice", choice, _MODES, _A_CHOICE, tools)
     if mode:
         return ToolChoice(mode)
-    kind = string_in("tool_choice", choice, "type")
-    if kind not in ("function", "allowed_tools") and not rules.openai:
-        raise wrong_value("tool_choice.type", "'function' or 'allowed_tools'", kind)
+    if rules.openai:
+        kind = string_in("tool_choice", choice, "type")
+    else:
+        kind = word_in("tool_choice", choice, "type", ("function", "allowed_tools"))
     _need_tools("tool_choice", tools)
     if kind == "allowed_tools":
         return _check_allowed(object_in("tool_choice", choice, kind), tools, rules)
@@ -69,9 +70,7 @@ def _check_choice(choice: Any, tools: Tools, rules: ModelRules) -> ToolChoice:
 
 def _check_allowed(allowed: JsonObject, tools: Tools, rules: ModelRules) -> ToolChoice:
     path = "tool_choice.allowed_tools"
-    mode = string_in(path, allowed, "mode")
-    if mode not in ("auto", "required"):
-        raise wrong_value(f"{path}.mode", "'auto' or 'required'", mode)
+    mode = word_in(path, allowed, "mode", ("auto", "required"))
     listed = allowed.get("tools")
     if listed is None:
         raise missing(f"{path}.tools", "an array")

@@ -18,6 +18,7 @@ from proxy.wire.request.values import (
     string,
     string_in,
     strings,
+    word_in,
 )
 
 _MAX_STOPS = 4
@@ -61,10 +62,7 @@ def _stop(path: str, value: Any) -> str | list[str]:
 
 def _response_format(path: str, value: Any) -> JsonObject:
     asked = json_object(path, value)
-    kind = string_in(path, asked, "type")
-    if kind not in _RESPONSE_FORMATS:
-        raise wrong_value(f"{path}.type", "'text', 'json_object' or 'json_schema'", kind)
-    if kind == "json_schema":
+    if word_in(path, asked, "type", _RESPONSE_FORMATS) == "json_schema":
         string_in(f"{path}.json_schema", object_in(path, asked, "json_schema"), "name")
     return asked
 

@@ -13,9 +13,8 @@ Delivery: TypeAlias = Literal["live", "assured"]
 _JSON_TYPE = re.compile(r"application/json|[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+\+json")
 _UTF8_NAMES = frozenset({"utf-8", "utf8"})
 _BEARER = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _KEY = re.compile(r"[\x21-\x7e]+")
-_FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")  # RFC 9110 §5.5: no control character but the tab
+_FIELD_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")  # RFC 9110 §5.5; half a surrogate can't be sent
 _HOP_BY_HOP = frozenset(  # RFC 9110 §7.6.1, and what older proxies use
     {
         "connection",
@@ -122,16 +121,6 @@ def forwarded_headers(headers: Iterable[tuple[str, str]], allowed: frozenset[str
     named = {each.strip().lower() for _, lower, value in sent if lower == "connection" for each in value.split(",")}
     passing = allowed - NEVER_FORWARDED - named
     return [(name, value) for name, lower, value in sent if lower in passing and _FIELD_VALUE.fullmatch(value)]
-
-
-def ignored_params_header(names: Iterable[str], max_bytes: int = 512) -> str:
-    """Return the value of `x-ignored-params`: the plain words among *names*, as many as fit, or ""."""
-    value = ""
-    for name in names:
-        longer = f"{value},{name}" if value else name
-        if _PLAIN_NAME.fullmatch(name) and len(longer) <= max_bytes:
-            value = longer
-    return value
 
 
 def _rejected(name: str, expected: str) -> RequestRejected:

@@ -98,7 +98,7 @@ class _Reader:
         return kept
 
     def _result(self, path: str, role: str, message: JsonObject) -> JsonObject:
-        """A tool message answers an open call; a legacy function message does so by its name, and becomes one."""
+        """A tool message answers an open call; a legacy function message does so in order, and becomes one."""
         content = message.get("content")
         if content is None:
             message = {**message, "content": ""}
@@ -109,7 +109,7 @@ class _Reader:
             self.open_calls.answer(path, _tool_call_id(path, message), message.get("name"))
             return message
         kept = dict(message)
-        call_id = self.open_calls.answer_by_name(path, kept.pop("name", None))
+        call_id = self.open_calls.answer_in_order(path, kept.pop("name", None))
         return {**kept, "role": "tool", "tool_call_id": call_id}
 
 

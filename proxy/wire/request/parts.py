@@ -5,8 +5,8 @@ from typing import Any
 from proxy.errors import RequestRejected
 from proxy.wire.request.body import JsonObject
 from proxy.wire.request.rules import ModelRules
-from proxy.wire.request.say import missing, printable, rejected, wrong_type, wrong_value
-from proxy.wire.request.values import object_in, string_in
+from proxy.wire.request.say import missing, printable, rejected, wrong_type
+from proxy.wire.request.values import object_in, string_in, word_in
 
 _TYPE_OF_PART = "the type of a content part"
 _AUDIO_FORMATS = ("wav", "mp3")
@@ -61,6 +61,4 @@ def _check_image(path: str, image: JsonObject) -> None:
 
 def _check_audio(path: str, audio: JsonObject) -> None:
     string_in(path, audio, "data", may_be_empty=True)
-    sound = string_in(path, audio, "format", may_be_empty=True)
-    if sound not in _AUDIO_FORMATS:
-        raise wrong_value(f"{path}.format", "'wav' or 'mp3'", sound)
+    word_in(path, audio, "format", _AUDIO_FORMATS)

@@ -49,6 +49,19 @@ def string_in(parent_path: str, parent: JsonObject, key: str, *, may_be_empty: b
     raise wrong_type(path, expected, value)
 
 
+def word_in(parent_path: str, parent: JsonObject, key: str, words: tuple[str, ...]) -> str:
+    """The required member *key* of *parent*, one of at least two *words*."""
+    value = parent.get(key)
+    if type(value) is str and value in words:
+        return value
+    path, expected = f"{parent_path}.{key}", " or ".join((", ".join(map(repr, words[:-1])), repr(words[-1])))
+    if value is None:
+        raise missing(path, expected)
+    if type(value) is not str:
+        raise wrong_type(path, expected, value)
+    raise wrong_value(path, expected, value)
+
+
 def string(max_chars: int | None = None) -> Check:
     """A check for a string of at most *max_chars* characters."""
     expected = "a string" if max_chars is None else f"a string of at most {max_chars} characters"
@@ -93,7 +106,9 @@ def integer(
     expected = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
 
     def check(path: str, value: Any) -> int:
-        if type(value) is float and value.is_integer():
+        if type(value) is float:
+            if not value.is_integer():
+                raise wrong_value(path, expected, value, "invalid_type")
             value = int(value)
         if type(value) is not int:
             raise wrong_type(path, expected, value)

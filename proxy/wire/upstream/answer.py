@@ -17,13 +17,18 @@ from proxy.wire.events import (
 )
 from proxy.wire.upstream.calls import CallIds
 from proxy.wire.upstream.choice import ChoiceReader
-from proxy.wire.upstream.extras import CHOICE_KEYS, DELTA_KEYS, ExtrasKeeper, unknown_keys
+from proxy.wire.upstream.extras import CHOICE_KEYS, DELTA_KEYS, ExtrasKeeper, Part, unknown_keys
 from proxy.wire.upstream.faults import fault_in_band, tells_error
 from proxy.wire.upstream.reading import Anomaly, Reading
 from proxy.wire.upstream.usage import read_usage
 
-
 _tuple = tuple.__new__  # makes a named tuple in half the time that its own constructor takes
+
+_SAID: dict[str, type[TextDelta] | type[ReasoningDelta]] = {
+    "content": TextDelta,
+    "reasoning_content": ReasoningDelta,
+    "reasoning": ReasoningDelta,
+}
 
 
 class Answer:
@@ -104,24 +109,20 @@ class Answer:
         events += ends
 
     def _take_plain(self, chunk: dict[str, Any], raw: Any, events: list[StreamEvent]) -> bool:
-        """Take a chunk that is one piece of text and tells nothing else, as nearly every chunk of every stream is.
+        """Take a chunk that is one piece of text or reasoning and tells nothing else, as nearly all chunks are.
 
         False, and nothing is taken, if it is any other; the long way would give the same event.
         """
-        delta = raw.get("delta") if type(raw) is dict else None
-        if type(delta) is not dict or len(delta) != 1 or "error" in chunk or "type" in chunk or "error" in raw:
-            return False
-        text = delta.get("content")
-        index = raw.get("index")
+        index = raw.get("index") if type(raw) is dict else None
         choice = self._choices.get(index) if type(index) is int else None
-        if choice is None or choice.finish is not None or type(text) is not str or not text:
+        if choice is None or choice.finish is not None or raw.get("finish_reason") is not None or "error" in raw:
             return False
-        if raw.get("finish_reason") is not None or chunk.get("usage") is not None or not self._opened:
+        if "error" in chunk or "type" in chunk or chunk.get("usage") is not None or not self._opened:
             return False
-        own = self._extras.of_chunk(chunk)
-        others = unknown_keys(raw, CHOICE_KEYS)
-        extras = None if own is None and others is None else self._extras.for_event(own, others, None)
-        events.append(_tuple(TextDelta, (text, index, extras)))
+        said = _the_one_text(raw.get("delta"))
+        if said is None:
+            return False
+        events.append(_tuple(said[0], (said[1], index, self._extras.for_text(chunk, raw))))
         choice.produced = True
         return True
 
@@ -159,7 +160,7 @@ class Answer:
         """Whether it is a count: zero is none once something was produced."""
         return usage.completion_tokens > 0 or not self.produced
 
-    def _take_choice(self, raw: Any, own: dict[str, Any] | None, events: list[StreamEvent]) -> bool:
+    def _take_choice(self, raw: Any, own: Part, events: list[StreamEvent]) -> bool:
         """Take one of `choices`, *own* being the chunk's unknown keys; give whether it had a finish reason."""
         if type(raw) is not dict:
             raise UpstreamProtocolError(detail="a choice is no object")
@@ -188,13 +189,7 @@ class Answer:
             self._choices[index] = choice
         return choice
 
-    def _attach(
-        self,
-        index: int,
-        parts: tuple[dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None],
-        events: list[StreamEvent],
-        first: int,
-    ) -> None:
+    def _attach(self, index: int, parts: tuple[Part, Part, Part], events: list[StreamEvent], first: int) -> None:
         """Put the unknown keys of chunk, choice and delta on the first event that came of them."""
         if len(events) == first:
             extras = self._extras.without_event(*parts)
@@ -219,3 +214,19 @@ def _delta_in_other_words(raw: dict[str, Any]) -> dict[str, Any]:
     if type(message) is not dict:
         raise UpstreamProtocolError(detail="a message is no object")
     return message
+
+
+def _the_one_text(delta: Any) -> tuple[type[TextDelta] | type[ReasoningDelta], str] | None:
+    """Give the text of a delta that holds one, and besides it at most a role, nulls, or empty texts; else None."""
+    if type(delta) is not dict:
+        return None
+    found = None
+    for key, value in delta.items():
+        if value is None or key == "role":
+            continue
+        kind = _SAID.get(key)
+        if kind is None or type(value) is not str or (value and found is not None):
+            return None
+        if value:
+            found = (kind, value)
+    return found

@@ -40,16 +40,8 @@ class ChoiceReader:
     def take_delta(self, delta: dict[str, Any], events: list[StreamEvent]) -> None:
         """Take what `delta` (or `message`) holds.  Raises UpstreamProtocolError."""
         first = len(events)
-        content = read_text(delta.get("content"), "content")
-        reasoning = _reasoning_of(delta)
-        refusal = read_text(delta.get("refusal"), "refusal")
-        ignored = content.ignored + reasoning.ignored + refusal.ignored
-        if ignored:
-            self._anomalies[Anomaly.PART_IGNORED] += ignored
-        self._say(ReasoningDelta, self._new(ReasoningDelta, reasoning.text + content.reasoning), events)
-        text = self._new(TextDelta, content.text)
-        self._say_split(self._thinking.split(text) if self._thinking and text else Texts(text), events)
-        self._say(RefusalDelta, self._new(RefusalDelta, refusal.text), events)
+        if len(delta) > 1 or "tool_calls" not in delta:
+            self._take_texts(delta, events)
         fragments = delta.get("tool_calls") or _legacy_fragments(delta.get("function_call"))
         if fragments:
             self._take_calls(fragments, events)
@@ -89,6 +81,18 @@ class ChoiceReader:
         if not self.produced:
             self._anomalies[Anomaly.EMPTY] += 1
         return Finished(self.finish or "stop", self.index)
+
+    def _take_texts(self, delta: dict[str, Any], events: list[StreamEvent]) -> None:
+        content = read_text(delta.get("content"), "content")
+        reasoning = _reasoning_of(delta)
+        refusal = read_text(delta.get("refusal"), "refusal")
+        ignored = content.ignored + reasoning.ignored + refusal.ignored
+        if ignored:
+            self._anomalies[Anomaly.PART_IGNORED] += ignored
+        self._say(ReasoningDelta, self._new(ReasoningDelta, reasoning.text + content.reasoning), events)
+        text = self._new(TextDelta, content.text)
+        self._say_split(self._thinking.split(text) if self._thinking and text else Texts(text), events)
+        self._say(RefusalDelta, self._new(RefusalDelta, refusal.text), events)
 
     def _take_calls(self, fragments: Any, events: list[StreamEvent]) -> None:
         self._flush(events)

@@ -90,7 +90,7 @@ class ChunkReader:
                 if self.complete:
                     self._anomalies[Anomaly.AFTER_END] += 1
                     continue
-                answer.take({"error": chunk} if name == "error" and "error" not in chunk else chunk, events)
+                answer.take({"error": chunk} if name == "error" and not chunk.get("error") else chunk, events)
                 if answer.usage_last:
                     answer.settle(events)
                     self.complete = True

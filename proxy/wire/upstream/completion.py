@@ -4,11 +4,18 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from proxy.errors import UpstreamChallenge, UpstreamOversize, UpstreamProtocolError
+from proxy.errors import (
+    TurnstileError,
+    UpstreamChallenge,
+    UpstreamDisconnected,
+    UpstreamOversize,
+    UpstreamProtocolError,
+    UpstreamTruncated,
+)
 from proxy.wire.events import StreamEvent
 from proxy.wire.upstream.answer import Answer
 from proxy.wire.upstream.faults import fault_in_band, tells_error
-from proxy.wire.upstream.json_text import decode_object
+from proxy.wire.upstream.json_text import decode_object, is_cut_json
 from proxy.wire.upstream.reading import CredentialMode, Reading
 from proxy.wire.upstream.sniff import is_page
 
@@ -27,17 +34,15 @@ def read_completion(
 
     What is put right or passed over is added to *anomalies*.
 
-    Raises UpstreamOversize; UpstreamChallenge for a web page; the error that the body tells; UpstreamProtocolError for
-    what is no completion; UpstreamEmptyAnswer for one without choices; UpstreamTruncated for one that ends inside a
-    tool call without a finish reason.
+    Raises UpstreamOversize; the error that the body tells; UpstreamProtocolError for what is no completion,
+    UpstreamChallenge if it is a web page, UpstreamDisconnected if it is nothing; UpstreamEmptyAnswer for a completion
+    without choices; UpstreamTruncated for one that is cut, or ends inside a tool call without a finish reason.
     """
     if len(raw) > max_answer_bytes:
         raise UpstreamOversize(detail=f"the answer is larger than {max_answer_bytes} bytes")
-    if is_page(None, raw):
-        raise UpstreamChallenge
     body = decode_object(raw)
     if body is None:
-        raise UpstreamProtocolError(detail="the answer is no JSON object")
+        raise _fault_of_text(raw)
     if tells_error(body):
         raise fault_in_band(body, credential=credential)
     if "choices" not in body:
@@ -50,6 +55,18 @@ def read_completion(
     answer.take(body, events)
     answer.end(events)
     return events
+
+
+def _fault_of_text(raw: bytes) -> TurnstileError:
+    """Give the error that a body is which is no JSON object."""
+    text = raw.decode("utf-8", "replace").strip()
+    if not text:
+        return UpstreamDisconnected()
+    if is_page(None, raw):
+        return UpstreamChallenge()
+    if text.startswith("{") and is_cut_json(text):
+        return UpstreamTruncated()
+    return UpstreamProtocolError(detail="the answer is no JSON object")
 
 
 def _number_calls(choice: Any) -> None:

@@ -20,6 +20,7 @@ from proxy.errors import (
     UpstreamChallenge,
     UpstreamContentFiltered,
     UpstreamContextLength,
+    UpstreamDisconnected,
     UpstreamFailed,
     UpstreamModelNotFound,
     UpstreamProtocolError,
@@ -109,6 +110,8 @@ def fault_of(
     told = decode_object(body)
     if told is not None and tells_error(told):
         return fault_in_band(told, credential=credential)
+    if not body.strip():
+        return UpstreamDisconnected(detail=f"HTTP {status} without a body")
     return UpstreamProtocolError(detail=f"HTTP {status} without an answer")
 
 
@@ -127,8 +130,7 @@ def _fault(status: int | None, report: ErrorReport, credential: CredentialMode, 
     acting = status or 502
     error = _named(acting, report, credential, wait_s) or _by_status(acting, report, credential, wait_s)
     error.detail = f"status {status or 'not given'}: {redact(report.message) or 'no message'}"
-    if isinstance(error, UpstreamFailed):
-        error.upstream_status = status
+    error.upstream_status = status
     return error
 
 

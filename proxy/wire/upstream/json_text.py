@@ -60,7 +60,7 @@ class JsonPrefix:
 
     __slots__ = ("_depth", "_escaped", "_in_string", "_kept", "_kept_chars", "_something")
 
-    _FOLD_CHARS = 65_536
+    _KEPT_PIECES, _KEPT_CHARS = 256, 65_536
     _MARK = re.compile(r'["{}\[\]\\]')
     _MARK_IN_STRING = re.compile(r'["\\]')
 
@@ -76,7 +76,7 @@ class JsonPrefix:
         """Take the next piece of the text."""
         self._kept.append(piece)
         self._kept_chars += len(piece)
-        if self._kept_chars > self._FOLD_CHARS:
+        if len(self._kept) > self._KEPT_PIECES or self._kept_chars > self._KEPT_CHARS:
             self._fold()
 
     @property

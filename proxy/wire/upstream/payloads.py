@@ -60,11 +60,11 @@ class PayloadReader:
         pending = None if self.done or self.failure is not None else self._sse.end()
         if pending is not None:
             data, name = pending
-            self._some = True
             value = decode_object(data)
             if value is not None:
                 payloads.append((value, name))
             self.done = data.strip() == END_MARK
+            self._some = self._some or self.done or value is not None
         return payloads
 
     def _take_other(self, text: bytes, name: str, payloads: list[Payload]) -> None:

@@ -104,7 +104,11 @@ class ThinkSplitter:
     def flush(self) -> Texts:
         """Give what was held: nothing more comes that could make a tag of it."""
         held, self._held = self._held, ""
-        return Texts(reasoning=held) if self._place is _Place.THINKING else Texts(held)
+        if self._place is _Place.THINKING:
+            return Texts(reasoning=held)
+        if held:
+            self._place = _Place.ANSWER
+        return Texts(held)
 
     def _before(self, text: str) -> str:
         lead = text.lstrip()

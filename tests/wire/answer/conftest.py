@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
 from proxy.wire.answer import AnswerHead
@@ -62,11 +62,11 @@ def collect(chunks: list[JsonObject]) -> dict[int, JsonObject]:
 
 def add_call(calls: list[JsonObject], piece: JsonObject) -> None:
     if piece["index"] == len(calls):
-        calls.append({"id": "", "name": "", "arguments": ""})
+        calls.append(dict.fromkeys(("id", "name", "arguments", "signature"), ""))
     call = calls[piece["index"]]
-    call["id"] += piece.get("id", "")
-    call["name"] += piece["function"].get("name", "")
-    call["arguments"] += piece["function"].get("arguments", "")
+    for part in (piece, piece.get("function", {})):
+        for key in call.keys() & part.keys():
+            call[key] += part[key]
 
 
 @pytest.fixture(scope="session")

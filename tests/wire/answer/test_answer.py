@@ -1,5 +1,7 @@
 """The fold of events."""
 
+from typing import Any
+
 import pytest
 
 from proxy.errors import UpstreamProtocolError
@@ -11,26 +13,27 @@ from proxy.wire.events import (
     Opened,
     ReasoningDelta,
     RefusalDelta,
+    StreamEvent,
     TextDelta,
     ToolCallDelta,
     Usage,
 )
 
 
-def folded(*events):
+def folded(*events: StreamEvent) -> Answer:
     answer = Answer()
     answer.fold(events)
     return answer
 
 
-def test_pieces_are_joined_per_choice():
+def test_pieces_are_joined_per_choice() -> None:
     answer = folded(TextDelta("a"), TextDelta("x", 1), ReasoningDelta("r"), TextDelta("b"), RefusalDelta("n", 1))
 
     assert (answer.text(0), answer.text(1), answer.text(7)) == ("ab", "x", "")
     assert (answer.choices[0].reasoning, answer.choices[1].refusal) == ("r", "n")
 
 
-def test_the_last_usage_and_finish_count():
+def test_the_last_usage_and_finish_count() -> None:
     answer = folded(Usage(1, 1, 2), Usage(1, 5, 6), Finished("stop"), Finished("length", 1))
 
     assert answer.usage == Usage(1, 5, 6)
@@ -50,7 +53,9 @@ def test_the_last_usage_and_finish_count():
         ([TextDelta("b", 1)], False),
     ],
 )
-def test_text_only_means_another_candidate_could_go_on_from_the_text(events, text_only):
+def test_text_only_means_another_candidate_could_go_on_from_the_text(
+    events: list[StreamEvent], *, text_only: bool
+) -> None:
     assert folded(*events).text_only is text_only
 
 
@@ -68,14 +73,14 @@ def test_text_only_means_another_candidate_could_go_on_from_the_text(events, tex
         ("nope", False),
     ],
 )
-def test_a_call_is_cut_if_its_arguments_are_not_one_json_text(arguments, whole):
+def test_a_call_is_cut_if_its_arguments_are_not_one_json_text(arguments: str, *, whole: bool) -> None:
     answer = folded(ToolCallDelta(0, "c", "f", ""), *(ToolCallDelta(0, None, None, char) for char in arguments))
 
     assert answer.choices[0].calls[0].whole is whole
     assert answer.cut_calls() == ([] if whole else [(0, 0)])
 
 
-def test_cut_calls_are_named_by_choice_and_index():
+def test_cut_calls_are_named_by_choice_and_index() -> None:
     answer = folded(
         ToolCallDelta(0, "a", "f", "{}"),
         ToolCallDelta(1, "b", "f", "{"),
@@ -86,14 +91,14 @@ def test_cut_calls_are_named_by_choice_and_index():
     assert answer.cut_calls() == [(0, 1), (1, 0)]
 
 
-def test_a_call_is_known_by_its_first_piece():
+def test_a_call_is_known_by_its_first_piece() -> None:
     answer = folded(ToolCallDelta(0, "call_a", "f", "1"), ToolCallDelta(0, "late", "late", "2"))
 
     (call,) = answer.choices[0].calls
     assert (call.id, call.name, call.arguments) == ("call_a", "f", "12")
 
 
-def test_the_129th_call_is_a_fault_of_the_upstream():
+def test_the_129th_call_is_a_fault_of_the_upstream() -> None:
     answer = folded(*(ToolCallDelta(index, f"c{index}", "f", "{}") for index in range(128)))
 
     with pytest.raises(UpstreamProtocolError):
@@ -111,11 +116,11 @@ def test_the_129th_call_is_a_fault_of_the_upstream():
         (ToolCallDelta(0, "c", "now", '{"é":1}'), 11),
     ],
 )
-def test_size_is_counted_in_bytes_of_utf_8(event, size_bytes):
+def test_size_is_counted_in_bytes_of_utf_8(event: StreamEvent, size_bytes: int) -> None:
     assert folded(event).size_bytes == size_bytes
 
 
-def test_what_an_upstream_adds_counts_as_size_where_it_grows():
+def test_what_an_upstream_adds_counts_as_size_where_it_grows() -> None:
     """Log probabilities can be a hundred times as large as the text; the limit is about memory."""
     constant, growing = Extras({"system_fingerprint": "fp"}), Extras(None, {"logprobs": {"content": []}}, {"x": "y"})
 
@@ -123,10 +128,28 @@ def test_what_an_upstream_adds_counts_as_size_where_it_grows():
     assert folded(TextDelta("a", 0, growing), TextDelta("b", 0, growing)).size_bytes > 60
 
 
-def test_constant_extras_are_looked_at_once(monkeypatch):
-    looked = []
-    monkeypatch.setattr("proxy.wire.answer.fold.chunk_members", lambda extras: looked.append(extras) or {})
+def test_constant_extras_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Extras] = []
+
+    def look(extras: Extras) -> dict[str, Any]:
+        looked.append(extras)
+        return {}
+
+    monkeypatch.setattr("proxy.wire.answer.fold.chunk_members", look)
     extras = Extras({"system_fingerprint": "fp"})
     folded(*(TextDelta("a", 0, extras) for _ in range(50)))
 
     assert looked == [extras]
+
+
+def test_the_input_of_a_custom_tool_is_never_cut() -> None:
+    """It is free text: nothing in it could show that."""
+    assert folded(ToolCallDelta(0, "c", "sql", "select {", kind="custom")).cut_calls() == []
+
+
+def test_extras_that_come_again_after_others_count_again() -> None:
+    """Remembering the last ones must not hide a change back."""
+    first, second = Extras({"service_tier": "flex"}), Extras({"service_tier": "default"}, {"stop_reason": "x"})
+    answer = folded(TextDelta("a", 0, first), TextDelta("b", 0, second), TextDelta("c", 0, first))
+
+    assert answer.chunk == {"service_tier": "flex"}

@@ -1,6 +1,8 @@
 """The legacy surface, `text_completion`."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from proxy.wire.events import (
     Finished,
     ReasoningDelta,
     RefusalDelta,
+    StreamEvent,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -18,7 +21,7 @@ from proxy.wire.events import (
 
 HEAD = AnswerHead("cmpl-1", 1_790_000_000, "demo", include_usage=True)
 START = b'data: {"id":"cmpl-1","object":"text_completion","created":1790000000,"model":"demo","choices":['
-NOT_TEXT = [
+NOT_TEXT: list[StreamEvent] = [
     ReasoningDelta("hm"),
     RefusalDelta("no"),
     ToolCallDelta(0, "c", "f", "{}"),
@@ -26,7 +29,7 @@ NOT_TEXT = [
 ]
 
 
-def test_a_stream_is_told_byte_for_byte_like_this(usage):
+def test_a_stream_is_told_byte_for_byte_like_this(usage: Usage) -> None:
     frames = CompletionFrames(HEAD)
     told = frames.frames([TextDelta("Hel"), TextDelta("lo")]) + frames.closing({0: "stop"}, usage)
 
@@ -43,7 +46,7 @@ def test_a_stream_is_told_byte_for_byte_like_this(usage):
     )
 
 
-def test_a_body_is_told_byte_for_byte_like_this():
+def test_a_body_is_told_byte_for_byte_like_this() -> None:
     answer = Answer()
     answer.fold([TextDelta("Hel"), TextDelta("lo"), *NOT_TEXT, Finished("length"), Usage(1, 2, 3)])
 
@@ -54,7 +57,7 @@ def test_a_body_is_told_byte_for_byte_like_this():
     )
 
 
-def test_usage_is_told_only_if_it_was_asked_for(usage, chunks_of):
+def test_usage_is_told_only_if_it_was_asked_for(usage: Usage, chunks_of: Callable[..., Any]) -> None:
     asked = chunks_of(CompletionFrames(HEAD).closing({0: "stop"}, usage))
     unasked = chunks_of(CompletionFrames(HEAD._replace(include_usage=False)).closing({0: "stop"}, usage))
 
@@ -62,7 +65,7 @@ def test_usage_is_told_only_if_it_was_asked_for(usage, chunks_of):
     assert [chunk.get("usage") for chunk in unasked] == [None]
 
 
-def test_nothing_but_text_is_told():
+def test_nothing_but_text_is_told() -> None:
     frames = CompletionFrames(HEAD)
 
     assert frames.frames(NOT_TEXT) == b""
@@ -71,14 +74,18 @@ def test_nothing_but_text_is_told():
     assert frames.emitted
 
 
-def test_a_finish_by_calls_is_a_stop_here(usage, chunks_of, schema):
+def test_a_finish_by_calls_is_a_stop_here(
+    usage: Usage, chunks_of: Callable[..., Any], schema: Callable[..., None]
+) -> None:
     chunks = chunks_of(CompletionFrames(HEAD).closing({0: "tool_calls"}, usage))
 
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"
 
 
-def test_every_chunk_and_body_is_valid_by_the_public_schema(usage, chunks_of, schema):
-    events = [
+def test_every_chunk_and_body_is_valid_by_the_public_schema(
+    usage: Usage, chunks_of: Callable[..., Any], schema: Callable[..., None]
+) -> None:
+    events: list[StreamEvent] = [
         TextDelta("a\u2028" * 9_000, 1, Extras({"system_fingerprint": "fp", "x": 1}, {"y": 2}, {"z": 3})),
         TextDelta("b", 0),
     ]
@@ -96,7 +103,7 @@ def test_every_chunk_and_body_is_valid_by_the_public_schema(usage, chunks_of, sc
     assert told_text == {choice["index"]: choice["text"] for choice in body["choices"]}
 
 
-def test_closing_refuses_to_leave_a_choice_without_finish(usage):
+def test_closing_refuses_to_leave_a_choice_without_finish(usage: Usage) -> None:
     frames = CompletionFrames(HEAD)
     frames.frames([TextDelta("a", 1)])
 

@@ -1,10 +1,12 @@
 """Unknown keys of an upstream: merged back, never in place of what the renderer owns."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from proxy.wire.answer import Answer, ChatFrames, chat_body
+from proxy.wire.answer import Answer, AnswerHead, ChatFrames, chat_body
 from proxy.wire.answer.extras import OWNED, accumulate
 from proxy.wire.events import (
     ChoiceExtras,
@@ -12,6 +14,7 @@ from proxy.wire.events import (
     Finished,
     ReasoningDelta,
     RefusalDelta,
+    StreamEvent,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -20,14 +23,16 @@ from proxy.wire.events import (
 TOKEN = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
 
 
-def told_chunks(head, chunks_of, *events):
-    return chunks_of(ChatFrames(head).frames(events), done=False)
+def told_chunks(head: AnswerHead, chunks_of: Callable[..., Any], *events: StreamEvent) -> list[dict[str, Any]]:
+    chunks: list[dict[str, Any]] = chunks_of(ChatFrames(head).frames(events), done=False)
+    return chunks
 
 
-def told_body(head, *events):
+def told_body(head: AnswerHead, *events: StreamEvent) -> dict[str, Any]:
     answer = Answer()
     answer.fold([*events, Finished("stop"), Usage(1, 1, 2)])
-    return json.loads(chat_body(head, answer))
+    body: dict[str, Any] = json.loads(chat_body(head, answer))
+    return body
 
 
 ALL = Extras({"provider": "p"}, {"stop_reason": None}, {"audio": {"id": "au"}})
@@ -43,7 +48,9 @@ ALL = Extras({"provider": "p"}, {"stop_reason": None}, {"audio": {"id": "au"}})
         ToolCallDelta(0, "c", "f", "{}", 0, ALL),
     ],
 )
-def test_extras_leave_once_in_the_first_frame_that_the_event_becomes(head, chunks_of, event):
+def test_extras_leave_once_in_the_first_frame_that_the_event_becomes(
+    head: AnswerHead, chunks_of: Callable[..., Any], event: StreamEvent
+) -> None:
     role, first, *rest = told_chunks(head, chunks_of, event)
 
     assert (first["provider"], first["choices"][0]["stop_reason"]) == ("p", None)
@@ -53,13 +60,13 @@ def test_extras_leave_once_in_the_first_frame_that_the_event_becomes(head, chunk
     assert not any(key in json.dumps(chunk) for chunk in [role, *rest] for key in ("provider", "stop_reason", "audio"))
 
 
-def test_extras_come_after_usage(head, chunks_of):
+def test_extras_come_after_usage(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     _, first = told_chunks(head._replace(include_usage=True), chunks_of, TextDelta("a", 0, ALL))
 
     assert list(first) == ["id", "object", "created", "model", "choices", "usage", "provider"]
 
 
-def test_what_the_renderer_owns_is_never_overridden(head, chunks_of):
+def test_what_the_renderer_owns_is_never_overridden(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     theirs = dict.fromkeys(OWNED, "theirs")
     extras = Extras(theirs, theirs, theirs)
     plain = told_chunks(head, chunks_of, TextDelta("a"))
@@ -71,7 +78,9 @@ def test_what_the_renderer_owns_is_never_overridden(head, chunks_of):
 @pytest.mark.parametrize(
     ("fingerprint", "tier"), [("", ""), (None, None), (7, {}), ([], "ultra"), ({}, 3), (True, ["auto"])]
 )
-def test_fingerprint_and_tier_are_told_only_as_the_schema_has_them(head, chunks_of, fingerprint, tier):
+def test_fingerprint_and_tier_are_told_only_as_the_schema_has_them(
+    head: AnswerHead, chunks_of: Callable[..., Any], fingerprint: Any, tier: Any
+) -> None:
     """Never null, never empty, never a word that makes a checking client refuse the answer."""
     extras = Extras({"system_fingerprint": fingerprint, "service_tier": tier})
 
@@ -79,7 +88,9 @@ def test_fingerprint_and_tier_are_told_only_as_the_schema_has_them(head, chunks_
     assert told_body(head, TextDelta("a", 0, extras)) == told_body(head, TextDelta("a"))
 
 
-def test_fingerprint_and_tier_once_known_are_in_every_chunk(head, usage, chunks_of):
+def test_fingerprint_and_tier_once_known_are_in_every_chunk(
+    head: AnswerHead, usage: Usage, chunks_of: Callable[..., Any]
+) -> None:
     """Clients read them from the first chunk, or from the last."""
     frames = ChatFrames(head._replace(include_usage=True))
     extras = Extras({"system_fingerprint": "fp_1", "service_tier": "default", "provider": "p"})
@@ -93,26 +104,29 @@ def test_fingerprint_and_tier_once_known_are_in_every_chunk(head, usage, chunks_
     assert (body["system_fingerprint"], body["service_tier"], body["provider"]) == ("fp_1", "default", "p")
 
 
-def test_constant_extras_are_encoded_once(head, monkeypatch):
+def test_constant_extras_are_encoded_once(head: AnswerHead, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most upstreams send the same fingerprint in each of a thousand chunks."""
-    made = []
-    monkeypatch.setattr(
-        "proxy.wire.answer.frame_ends.chunk_members", lambda extras: made.append(extras) or dict(extras.chunk)
-    )
+    made: list[Extras] = []
+
+    def look(extras: Extras) -> dict[str, Any]:
+        made.append(extras)
+        return dict(extras.chunk or {})
+
+    monkeypatch.setattr("proxy.wire.answer.frame_ends.chunk_members", look)
     extras = Extras({"system_fingerprint": "fp_1"})
     told = ChatFrames(head).frames([TextDelta("a", 0, extras) for _ in range(100)])
 
     assert (len(made), told.count(b"fp_1")) == (1, 101)
 
 
-def test_extras_without_a_delta_get_a_frame_of_their_own(head, chunks_of):
+def test_extras_without_a_delta_get_a_frame_of_their_own(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     chunks = told_chunks(head, chunks_of, TextDelta("a"), ChoiceExtras(Extras({"timings": {"ms": 3}}, None, None)))
 
     assert chunks[-1]["timings"] == {"ms": 3}
     assert chunks[-1]["choices"] == [{"index": 0, "delta": {}, "logprobs": None, "finish_reason": None}]
 
 
-def test_extras_before_the_first_delta_wait_for_it(head, chunks_of):
+def test_extras_before_the_first_delta_wait_for_it(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     """They are no delta: status and headers stay back, and a call that comes first still makes content null."""
     frames = ChatFrames(head)
     early = ChoiceExtras(Extras({"prompt_ids": [1]}, {"filter": "ok"}, {"x": 1}))
@@ -127,14 +141,16 @@ def test_extras_before_the_first_delta_wait_for_it(head, chunks_of):
     assert (waited["prompt_ids"], "prompt_ids" in call) == ([1], False)
 
 
-def test_extras_before_a_finish_alone_leave_with_the_closing(head, usage, chunks_of):
+def test_extras_before_a_finish_alone_leave_with_the_closing(
+    head: AnswerHead, usage: Usage, chunks_of: Callable[..., Any]
+) -> None:
     frames = ChatFrames(head)
     frames.frames([ChoiceExtras(Extras({"timings": 1}))])
 
     assert [chunk.get("timings") for chunk in chunks_of(frames.closing({0: "stop"}, usage))] == [None, 1, None]
 
 
-def test_extras_that_say_nothing_new_get_no_frame(head):
+def test_extras_that_say_nothing_new_get_no_frame(head: AnswerHead) -> None:
     frames = ChatFrames(head)
     frames.frames([TextDelta("a")])
 
@@ -142,7 +158,7 @@ def test_extras_that_say_nothing_new_get_no_frame(head):
     assert frames.frames([ToolCallDelta(0, "c", "f", "")]).count(b"fp_1") == 1
 
 
-def test_extras_survive_where_their_delta_is_not_told(head, chunks_of):
+def test_extras_survive_where_their_delta_is_not_told(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     """Reasoning that is off, a second legacy call, a piece of arguments that is empty."""
     extras = Extras(None, {"logprobs": {"content": [TOKEN]}}, None)
     off = told_chunks(head._replace(reasoning_field=None), chunks_of, TextDelta("a"), ReasoningDelta("b", 0, extras))
@@ -159,8 +175,51 @@ def test_extras_survive_where_their_delta_is_not_told(head, chunks_of):
         assert chunks[-1]["choices"][0]["delta"] == {}
 
 
-def test_log_probabilities_are_told_in_the_choice_and_joined_in_the_body(head, chunks_of):
-    events = [
+def test_extras_of_a_call_are_told_beside_it_and_joined_in_the_body(
+    head: AnswerHead, chunks_of: Callable[..., Any]
+) -> None:
+    """Signatures that the caller must send back with the call."""
+    events: list[StreamEvent] = [
+        ToolCallDelta(0, "c", "f", "{", 0, Extras(call={"signature": "a", "id": "theirs", "type": "theirs"})),
+        ToolCallDelta(0, None, None, "}", 0, Extras(call={"signature": "b"})),
+        ToolCallDelta(0, None, None, "", 0, Extras(call={"signature": "c", "function": "theirs"})),
+    ]
+    chunks = told_chunks(head, chunks_of, *events)[1:]
+
+    assert [chunk["choices"][0]["delta"]["tool_calls"][0] for chunk in chunks] == [
+        {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": ""}, "signature": "a"},
+        {"index": 0, "function": {"arguments": "{"}},
+        {"index": 0, "function": {"arguments": ""}, "signature": "b"},
+        {"index": 0, "function": {"arguments": "}"}},
+        {"index": 0, "function": {"arguments": ""}, "signature": "c"},
+    ]
+    assert told_body(head, *events)["choices"][0]["message"]["tool_calls"] == [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "signature": "abc"}
+    ]
+
+
+def test_extras_of_a_custom_call_are_told_in_its_form(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
+    events: list[StreamEvent] = [
+        ToolCallDelta(0, "c", "f", "", kind="custom"),
+        ToolCallDelta(0, None, None, "", 0, Extras(call={"k": 1}), "custom"),
+    ]
+
+    assert told_chunks(head, chunks_of, *events)[-1]["choices"][0]["delta"]["tool_calls"] == [
+        {"index": 0, "custom": {"input": ""}, "k": 1}
+    ]
+
+
+def test_a_legacy_call_has_no_place_for_extras_of_a_call(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
+    legacy = head._replace(legacy_functions=True)
+    chunks = told_chunks(legacy, chunks_of, ToolCallDelta(0, "c", "f", "{}", 0, Extras(call={"signature": "a"})))
+
+    assert "signature" not in json.dumps(chunks)
+
+
+def test_log_probabilities_are_told_in_the_choice_and_joined_in_the_body(
+    head: AnswerHead, chunks_of: Callable[..., Any]
+) -> None:
+    events: list[StreamEvent] = [
         TextDelta("a", 0, Extras(None, {"logprobs": {"content": [TOKEN]}})),
         TextDelta("b"),
         TextDelta("c", 0, Extras(None, {"logprobs": {"content": [TOKEN, TOKEN], "refusal": None}})),
@@ -179,7 +238,9 @@ def test_log_probabilities_are_told_in_the_choice_and_joined_in_the_body(head, c
     assert told_body(head, *events)["choices"][0]["logprobs"] == {"content": [TOKEN] * 3, "refusal": [TOKEN] * 2}
 
 
-def test_log_probabilities_with_gaps_are_filled_to_the_schema(head, schema, chunks_of):
+def test_log_probabilities_with_gaps_are_filled_to_the_schema(
+    head: AnswerHead, schema: Callable[..., None], chunks_of: Callable[..., Any]
+) -> None:
     sloppy = {"content": [{"token": "a", "top_logprobs": [{"token": "b"}, 7]}, None]}
     chunks = told_chunks(head, chunks_of, TextDelta("a", 0, Extras(None, {"logprobs": sloppy})))
 
@@ -189,17 +250,21 @@ def test_log_probabilities_with_gaps_are_filled_to_the_schema(head, schema, chun
 
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"content": None}, {"tokens": ["a"], "token_logprobs": [-1]}])
-def test_log_probabilities_of_another_shape_are_null(head, chunks_of, given):
+def test_log_probabilities_of_another_shape_are_null(
+    head: AnswerHead, chunks_of: Callable[..., Any], given: Any
+) -> None:
     event = TextDelta("a", 0, Extras(None, {"logprobs": given}))
 
     assert told_chunks(head, chunks_of, event)[1]["choices"][0]["logprobs"] is None
     assert told_body(head, event)["choices"][0]["logprobs"] is None
 
 
-def test_unknown_keys_of_deltas_add_up_in_the_body_as_official_clients_add_them(head):
+def test_unknown_keys_of_deltas_add_up_in_the_body_as_official_clients_add_them(head: AnswerHead) -> None:
     told = told_body(
         head,
-        TextDelta("a", 0, Extras(None, None, {"audio": {"id": "au", "data": "AA"}, "details": [{"index": 0, "t": "x"}]})),
+        TextDelta(
+            "a", 0, Extras(None, None, {"audio": {"id": "au", "data": "AA"}, "details": [{"index": 0, "t": "x"}]})
+        ),
         TextDelta("b", 0, Extras(None, None, {"audio": {"data": "BB", "expires_at": 5}, "annotations": [{"n": 1}]})),
         TextDelta("c", 0, Extras(None, None, {"details": [{"index": 0, "t": "y"}, {"index": 1, "t": "z"}]})),
         TextDelta("d", 0, Extras(None, None, {"audio": None, "annotations": [{"n": 2}]})),
@@ -210,10 +275,10 @@ def test_unknown_keys_of_deltas_add_up_in_the_body_as_official_clients_add_them(
     assert told["annotations"] == [{"n": 1}, {"n": 2}]
 
 
-def test_accumulating_changes_no_object_of_the_upstreams():
+def test_accumulating_changes_no_object_of_the_upstreams() -> None:
     """The same object is still to be told as a frame."""
     first, second = {"a": [{"index": 0, "t": "x"}], "o": {"s": "1"}}, {"a": [{"index": 0, "t": "y"}], "o": {"s": "2"}}
-    total = {}
+    total: dict[str, Any] = {}
     accumulate(total, first)
     accumulate(total, second)
 
@@ -221,14 +286,14 @@ def test_accumulating_changes_no_object_of_the_upstreams():
     assert first == {"a": [{"index": 0, "t": "x"}], "o": {"s": "1"}}
 
 
-def test_types_and_other_kinds_are_replaced_not_joined():
+def test_types_and_other_kinds_are_replaced_not_joined() -> None:
     total = {"type": "a", "n": 1, "mixed": "s"}
     accumulate(total, {"type": "b", "n": 2, "mixed": ["l"]})
 
     assert total == {"type": "b", "n": 2, "mixed": ["l"]}
 
 
-def test_keys_of_chunk_and_choice_are_told_in_the_body_as_last_heard(head):
+def test_keys_of_chunk_and_choice_are_told_in_the_body_as_last_heard(head: AnswerHead) -> None:
     told = told_body(
         head,
         TextDelta("a", 0, Extras({"provider": "p", "n": 1}, {"stop_reason": None})),
@@ -239,7 +304,9 @@ def test_keys_of_chunk_and_choice_are_told_in_the_body_as_last_heard(head):
 
 
 @pytest.mark.parametrize("odd", [2**70, "\ud800", {"k\u2028": ["\u2029", {"x": "\udfff"}]}, [2**64, float("inf")]])
-def test_odd_values_of_an_upstream_never_break_a_frame(head, frames_of, odd):
+def test_odd_values_of_an_upstream_never_break_a_frame(
+    head: AnswerHead, frames_of: Callable[..., Any], odd: Any
+) -> None:
     told = ChatFrames(head).frames([TextDelta("a", 0, Extras({"odd": odd}, {"odd": odd}, {"odd": odd}))])
 
     chunk = json.loads(frames_of(told)[1], parse_constant=pytest.fail)

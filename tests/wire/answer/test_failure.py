@@ -1,10 +1,12 @@
 """The envelope of an error, as a body and as a frame."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from proxy.errors import RequestRejected, UpstreamRefused, UpstreamTruncated
+from proxy.errors import RequestRejected, TurnstileError, UpstreamRefused, UpstreamTruncated
 from proxy.wire.answer import error_body, error_frame
 
 ERRORS = [
@@ -14,14 +16,16 @@ ERRORS = [
 ]
 
 
-def test_the_envelope_is_told_byte_for_byte_like_this():
+def test_the_envelope_is_told_byte_for_byte_like_this() -> None:
     assert error_body(ERRORS[0]) == (
         b'{"error":{"message":"Invalid \'n\'.","type":"invalid_request_error","param":"n","code":"invalid_type"}}'
     )
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_has_exactly_four_keys_and_is_valid_by_the_public_schema(error, schema):
+def test_an_error_has_exactly_four_keys_and_is_valid_by_the_public_schema(
+    error: TurnstileError, schema: Callable[..., None]
+) -> None:
     told = json.loads(error_body(error))
 
     schema("ErrorResponse", told)
@@ -31,7 +35,7 @@ def test_an_error_has_exactly_four_keys_and_is_valid_by_the_public_schema(error,
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_the_frame_is_one_line_with_the_body(error, frames_of):
+def test_the_frame_is_one_line_with_the_body(error: TurnstileError, frames_of: Callable[..., Any]) -> None:
     (data,) = frames_of(error_frame(error))
 
     assert data.encode() == error_body(error)

@@ -1,6 +1,7 @@
 """The headers that leave."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -32,29 +33,26 @@ from proxy.wire.answer.headers import duration
 HOSTILE = "a\r\nSet-Cookie: x=1\x00\x7f\té你\u2028b"
 
 
-class Told(TurnstileError):
-    """Any error, made to measure."""
-
-
 def made(cls: type[TurnstileError], retry_after_s: float | None = None) -> TurnstileError:
+    """An error of any class, whatever its own constructor asks for."""
     error = cls.__new__(cls)
     TurnstileError.__init__(error, "message", retry_after_s=retry_after_s)
-    error._code, error._status = cls.code, cls.status
+    vars(error).update(_code=cls.code, _status=cls.status)
     return error
 
 
-def test_every_response_bears_its_id_and_how_long_it_took():
+def test_every_response_bears_its_id_and_how_long_it_took() -> None:
     assert common_headers(request_id="req_1", processing_s=1.2349) == [
         ("x-request-id", "req_1"),
         ("openai-processing-ms", "1234"),
     ]
 
 
-def test_a_clock_that_stepped_back_gives_no_negative_time():
+def test_a_clock_that_stepped_back_gives_no_negative_time() -> None:
     assert ("openai-processing-ms", "0") in common_headers(request_id="r", processing_s=-3.0)
 
 
-def test_what_is_known_is_told():
+def test_what_is_known_is_told() -> None:
     headers = common_headers(
         request_id="r",
         processing_s=0,
@@ -76,7 +74,7 @@ def test_what_is_known_is_told():
     }
 
 
-def test_nothing_of_an_upstream_or_a_caller_puts_control_characters_into_a_header():
+def test_nothing_of_an_upstream_or_a_caller_puts_control_characters_into_a_header() -> None:
     headers = common_headers(
         request_id=HOSTILE,
         processing_s=0,
@@ -91,13 +89,13 @@ def test_nothing_of_an_upstream_or_a_caller_puts_control_characters_into_a_heade
 
 
 @pytest.mark.parametrize("nothing", ["", "\r\n", "  ", "\u2028"])
-def test_a_header_that_would_be_empty_is_left_out(nothing):
+def test_a_header_that_would_be_empty_is_left_out(nothing: str) -> None:
     headers = common_headers(request_id="r", processing_s=0, upstream_request_id=nothing, session_id=nothing)
 
     assert len(headers) == 2
 
 
-def test_ignored_params_fit_into_512_bytes_as_whole_names():
+def test_ignored_params_fit_into_512_bytes_as_whole_names() -> None:
     names = [f"parameter_number_{number}" for number in range(100)]
     told = dict(common_headers(request_id="r", processing_s=0, ignored_params=names))["x-ignored-params"]
 
@@ -105,13 +103,13 @@ def test_ignored_params_fit_into_512_bytes_as_whole_names():
     assert told.split(", ") == names[: told.count(",") + 1]
 
 
-def test_an_upstream_id_is_cut_at_512_bytes():
+def test_an_upstream_id_is_cut_at_512_bytes() -> None:
     told = dict(common_headers(request_id="r", processing_s=0, upstream_request_id="x" * 600))
 
     assert told["x-upstream-request-id"] == "x" * 512
 
 
-def test_a_whole_answer_is_json_that_nobody_stores_and_says_that_it_is_done():
+def test_a_whole_answer_is_json_that_nobody_stores_and_says_that_it_is_done() -> None:
     assert json_headers() == [
         ("Content-Type", "application/json"),
         ("Cache-Control", "no-store"),
@@ -119,7 +117,7 @@ def test_a_whole_answer_is_json_that_nobody_stores_and_says_that_it_is_done():
     ]
 
 
-def test_a_stream_is_not_buffered_and_says_nothing_of_its_ending():
+def test_a_stream_is_not_buffered_and_says_nothing_of_its_ending() -> None:
     assert sse_headers() == [
         ("Content-Type", "text/event-stream; charset=utf-8"),
         ("Cache-Control", "no-cache, no-transform"),
@@ -127,13 +125,17 @@ def test_a_stream_is_not_buffered_and_says_nothing_of_its_ending():
     ]
 
 
-def test_while_draining_every_response_closes_the_connection():
-    for headers in (json_headers(closing=True), sse_headers(closing=True), error_headers(InvalidApiKey(), closing=True)):
+def test_while_draining_every_response_closes_the_connection() -> None:
+    for headers in (
+        json_headers(closing=True),
+        sse_headers(closing=True),
+        error_headers(InvalidApiKey(), closing=True),
+    ):
         assert ("Connection", "close") in headers
 
 
 @pytest.mark.parametrize("cls", error_classes(), ids=lambda cls: cls.__name__)
-def test_every_error_has_the_headers_of_its_kind(cls):
+def test_every_error_has_the_headers_of_its_kind(cls: type[TurnstileError]) -> None:
     headers = dict(error_headers(made(cls)))
 
     assert headers["Content-Type"] == "application/json"
@@ -147,11 +149,11 @@ def test_every_error_has_the_headers_of_its_kind(cls):
 
 
 @pytest.mark.parametrize("error", [BodyTooSlow(30), RequestTooLarge(), ShuttingDown()])
-def test_an_error_after_which_the_connection_is_unusable_closes_it(error):
+def test_an_error_after_which_the_connection_is_unusable_closes_it(error: TurnstileError) -> None:
     assert ("Connection", "close") in error_headers(error)
 
 
-def test_other_errors_keep_the_connection():
+def test_other_errors_keep_the_connection() -> None:
     assert "Connection" not in dict(error_headers(InvalidApiKey()))
 
 
@@ -168,7 +170,7 @@ def test_other_errors_keep_the_connection():
         (math.inf, "31622400", "31622400000"),
     ],
 )
-def test_retry_after_is_rounded_up_and_at_least_a_second(wait_s, seconds, milliseconds):
+def test_retry_after_is_rounded_up_and_at_least_a_second(wait_s: float | None, seconds: Any, milliseconds: str) -> None:
     """A client that comes back a moment early would be turned away again."""
     headers = dict(error_headers(made(RateLimitExceeded, wait_s)))
 
@@ -176,20 +178,20 @@ def test_retry_after_is_rounded_up_and_at_least_a_second(wait_s, seconds, millis
 
 
 @pytest.mark.parametrize("cls", [ConversationBusy, UpstreamRateLimited, Overloaded, ShuttingDown])
-def test_who_may_come_back_is_told_when(cls):
+def test_who_may_come_back_is_told_when(cls: type[TurnstileError]) -> None:
     assert dict(error_headers(made(cls, 7.0)))["Retry-After"] == "7"
 
 
-def test_a_used_up_quota_tells_when_it_is_back_only_if_that_is_known():
+def test_a_used_up_quota_tells_when_it_is_back_only_if_that_is_known() -> None:
     assert "Retry-After" not in dict(error_headers(made(InsufficientQuota)))
     assert dict(error_headers(made(InsufficientQuota, 3600.0)))["Retry-After"] == "3600"
 
 
-def test_who_may_not_come_back_is_not_told_when():
+def test_who_may_not_come_back_is_not_told_when() -> None:
     assert "Retry-After" not in dict(error_headers(made(SessionLost, 5.0)))
 
 
-def test_a_refused_pass_through_key_is_challenged_like_ours():
+def test_a_refused_pass_through_key_is_challenged_like_ours() -> None:
     assert dict(error_headers(PassThroughDenied()))["WWW-Authenticate"] == "Bearer"
 
 
@@ -212,11 +214,11 @@ def test_a_refused_pass_through_key_is_challenged_like_ours():
         (math.inf, "8784h0m0s"),
     ],
 )
-def test_reset_times_are_told_as_durations_rounded_up(seconds, told):
+def test_reset_times_are_told_as_durations_rounded_up(seconds: Any, told: str) -> None:
     assert duration(seconds) == told
 
 
-def test_an_overdrawn_limit_is_told_as_zero():
+def test_an_overdrawn_limit_is_told_as_zero() -> None:
     assert rate_limit_headers(RateLimit("tokens", 1000, -20, 0.35)) == [
         ("x-ratelimit-limit-tokens", "1000"),
         ("x-ratelimit-remaining-tokens", "0"),

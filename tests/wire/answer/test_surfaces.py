@@ -1,17 +1,19 @@
 """The table of surfaces."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
-from proxy.wire.answer import Answer, Surface, answer_id, body_of, frames_for
+from proxy.wire.answer import Answer, AnswerHead, Surface, answer_id, body_of, frames_for
 from proxy.wire.answer.surfaces import RENDERINGS
-from proxy.wire.events import Finished, TextDelta
+from proxy.wire.events import Finished, TextDelta, Usage
 
 
-def test_every_surface_has_its_writers():
+def test_every_surface_has_its_writers() -> None:
     assert RENDERINGS.keys() == set(Surface)
 
 
-def test_a_surface_decides_ids_objects_and_shape(head, usage, chunks_of):
+def test_a_surface_decides_ids_objects_and_shape(head: AnswerHead, usage: Usage, chunks_of: Callable[..., Any]) -> None:
     objects = {}
     for surface in Surface:
         told = head._replace(id=answer_id(surface, "ab" * 16))

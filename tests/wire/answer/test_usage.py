@@ -10,11 +10,11 @@ from proxy.wire.events import ReasoningDelta, RefusalDelta, TextDelta, ToolCallD
     ("text", "tokens"),
     [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("你好", 2), ("你a", 2), ("é" * 3 + "abcdefgh", 5), ("\ud800", 1)],
 )
-def test_four_ascii_characters_or_one_other_are_a_token(text, tokens):
+def test_four_ascii_characters_or_one_other_are_a_token(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
 
 
-def test_everything_that_the_model_wrote_is_counted():
+def test_everything_that_the_model_wrote_is_counted() -> None:
     answer = Answer()
     answer.fold(
         [
@@ -31,5 +31,5 @@ def test_everything_that_the_model_wrote_is_counted():
     assert estimate_usage(answer, prompt_tokens=10) == Usage(10, 8, 18, estimated=True)
 
 
-def test_an_empty_answer_is_no_tokens():
+def test_an_empty_answer_is_no_tokens() -> None:
     assert estimate_usage(Answer(), 3) == Usage(3, 0, 3, estimated=True)

@@ -1,13 +1,8 @@
-"""HTTP to upstreams, behind one small port; the first implementation is aiohttp's `ClientSession`.
-
-Foreign exceptions stop here.  Redirects are never followed, nothing is decompressed, cookies are not kept, and no timer
-runs in here: the clocks are those of the request.
-"""
+"""The plain client: aiohttp's `ClientSession`."""
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Protocol
 
 import aiohttp
 from multidict import CIMultiDict
@@ -21,42 +16,9 @@ from proxy.errors import (
     UpstreamUnreachable,
     UpstreamUntrusted,
 )
+from proxy.upstreams.http.port import KEEPALIVE_S, MAX_HEAD_BYTES, BytesSink, Headers, HttpAnswer
 
-KEEPALIVE_S = (
-    30.0  # below the idle timeout of common servers and balancers (60–75 s), so that few pooled connections are dead
-)
 DNS_TTL_S = 10  # a moved upstream is found within seconds; a look-up per request would be felt
-MAX_HEADER_BYTES = 64 * 1024
-
-
-class HttpAnswer(Protocol):
-    """An HTTP response under way."""
-
-    @property
-    def status(self) -> int:
-        """The status code."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The header fields, whatever their case."""
-
-    async def read(self) -> bytes:
-        """The next bytes of the body as they came, none at its end.  Raises `UpstreamTruncated` when it breaks off."""
-
-    def close(self) -> None:
-        """Let go.  A connection whose body was not read to its end is closed, never used again."""
-
-
-class HttpTransport(Protocol):
-    """What adapters need of HTTP."""
-
-    async def post(
-        self, url: URL, headers: CIMultiDict[str], body: bytes, on_connected: Callable[[], None]
-    ) -> HttpAnswer:
-        """Send, and wait for the response's head.  Raises the typed errors of an unreachable or broken upstream."""
-
-    async def close(self) -> None:
-        """Close every connection."""
 
 
 class AiohttpAnswer:
@@ -74,6 +36,13 @@ class AiohttpAnswer:
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UpstreamTruncated(detail=type(error).__name__) from error
 
+    async def flow(self, sink: BytesSink) -> bool:
+        """Give the body to *sink*; see the port."""
+        while data := await self.read():
+            if not sink(data):
+                return False
+        return True
+
     def close(self) -> None:
         """Let go; see the port."""
         if self._response.content.at_eof():
@@ -83,9 +52,10 @@ class AiohttpAnswer:
 
 
 class AiohttpTransport:
-    """One pool of connections for all calls to an upstream."""
+    """One pool of connections for the calls to one URL."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: URL) -> None:
+        self._url = url
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_create_end.append(_connected)
         tracing.on_connection_reuseconn.append(_reused)
@@ -95,21 +65,19 @@ class AiohttpTransport:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
             trace_configs=[tracing],
         )
 
-    async def post(
-        self, url: URL, headers: CIMultiDict[str], body: bytes, on_connected: Callable[[], None]
-    ) -> HttpAnswer:
-        """Send; see the port.  A pooled connection that turns out to be dead is replaced once, unseen."""
+    async def post(self, headers: Headers, body: bytes, on_connected: Callable[[], None]) -> HttpAnswer:
+        """Send; see the port."""
         marks = SimpleNamespace(on_connected=on_connected, reused=False)
         while True:
             marks.reused = False
             try:
                 response = await self._session.post(
-                    url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=marks
+                    self._url, data=body, headers=CIMultiDict(headers), allow_redirects=False, trace_request_ctx=marks
                 )
             except (aiohttp.ClientError, OSError) as error:
                 fault = fault_of_transport(error)
@@ -138,11 +106,11 @@ def fault_of_transport(error: Exception) -> TurnstileError:
     match error:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return UpstreamUntrusted(detail=detail)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorError():
             return UpstreamUnreachable(detail=f"{detail}: {error.os_error.strerror or type(error.os_error).__name__}")
         case aiohttp.ClientResponseError():
             return UpstreamProtocolError(detail=f"{detail}: {error.message}"[:200])
-        case aiohttp.ServerConnectionError() | aiohttp.ClientOSError() | OSError() | aiohttp.ClientPayloadError():
+        case aiohttp.ServerConnectionError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError() | OSError():
             return UpstreamDisconnected(detail=detail)
         case _:
             return UpstreamProtocolError(detail=detail)

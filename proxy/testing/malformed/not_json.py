@@ -1,0 +1,35 @@
+"""Bytes that are no JSON at all, and JSON with something in it that could hurt."""
+
+NOT_JSON: tuple[bytes, ...] = (
+    b" ",
+    b"\xef\xbb\xbf",
+    b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    b"{",
+    b"}",
+    b"{'a':1}",
+    b"{a:1}",
+    b'{"a":1,}',
+    b'{"a" 1}',
+    b'{"a":1 "b":2}',
+    b'{"a":1}//',
+    b'/**/{"a":1}',
+    b"model=demo&messages=x",
+    b"<html></html>",
+    b"undefined",
+    b"NaN",
+    b"[" * 65 + b"]" * 65,
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+)
+NOT_A_VALUE: tuple[bytes, ...] = (
+    *(b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" + b"0" * 400 + b".5"),
+    *(b"01", b"+1", b".5", b"1.", b"0x10", b"1_000", b"--1", b"1e", b"tru", b"None", b"True", b"'x'"),
+    *(b"9" * digits for digits in (301, 308, 309, 5_000, 100_000)),
+    *(b"-" + b"9" * digits for digits in (301, 309)),
+    *(b'"\\x"', b'"\\u12"', b'"\\ud8"', b'"\\', b'"open', b'"a\x01b"', b'"a\nb"', b'"a\tb"'),
+    *(b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf5\x80\x80\x80"', b'"\xe2\x82"'),
+    *(b"[" * depth + b"]" * depth for depth in (64, 65, 128, 1_100)),
+    *(b'{"a":' * depth + b"1" + b"}" * depth for depth in (64, 65, 900)),
+    b'[{"a":' * 32 + b"1" + b"}]" * 32,
+    *(b"[1,]", b"[,]", b"{,}", b'{"a":1,}', b"[1 2]", b""),
+)

@@ -1,0 +1,98 @@
+"""The client of the hot path: a pool of connections to one URL, and nothing else."""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from yarl import URL
+
+from proxy.errors import TurnstileError, UpstreamDisconnected, UpstreamUnreachable, UpstreamUntrusted
+from proxy.upstreams.http.connection import Connection
+from proxy.upstreams.http.port import KEEPALIVE_S, Headers, HttpAnswer
+
+MAX_IDLE = 512  # connections kept for the next calls; more are closed when their call is over
+
+
+class PooledTransport:
+    """An `HttpTransport` over connections that are used again, the most recently used first."""
+
+    def __init__(self, url: URL) -> None:
+        self._host = url.host or ""
+        self._port = url.port or (443 if url.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if url.scheme == "https" else None
+        self._start = f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.raw_authority}\r\n".encode("ascii")
+        self._idle: deque[tuple[float, Connection]] = deque()
+        self._open: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def post(self, headers: Headers, body: bytes, on_connected: Callable[[], None]) -> HttpAnswer:
+        """Send; see the port."""
+        head = self._head(headers, len(body))
+        while True:
+            connection = self._pooled() or await self._connect()
+            on_connected()
+            try:
+                return await connection.call(head, body)
+            except UpstreamDisconnected:
+                if connection.calls == 1:
+                    raise
+                # It was dead when it was taken from the pool: the next one, or a new one, is tried.
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # lets the loop tell the connections
+
+    def _head(self, headers: Headers, length: int) -> bytes:
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        return b"%b%bContent-Length: %d\r\n\r\n" % (self._start, fields.encode("latin-1"), length)
+
+    def _pooled(self) -> Connection | None:
+        while self._idle:
+            _since, connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            _transport, connection = await loop.create_connection(
+                lambda: Connection(self._kept, self._open.discard),
+                self._host,
+                self._port,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise fault_of_connect(error) from error
+        self._open.add(connection)
+        return connection
+
+    def _kept(self, connection: Connection) -> None:
+        """Keep a connection whose call is over, for a while."""
+        if len(self._idle) >= MAX_IDLE:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._idle.append((loop.time(), connection))
+        if self._sweep is None:
+            self._sweep = loop.call_later(KEEPALIVE_S, self._close_stale)
+
+    def _close_stale(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._idle and self._idle[0][0] <= loop.time() - KEEPALIVE_S:
+            self._idle.popleft()[1].abort()
+        self._sweep = loop.call_later(KEEPALIVE_S / 2, self._close_stale) if self._idle else None
+
+
+def fault_of_connect(error: Exception) -> TurnstileError:
+    """The typed error for a connection that did not come about; the detail names no address."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UpstreamUntrusted(detail=type(error).__name__)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    return UpstreamUnreachable(detail=f"{type(error).__name__}: {reason}"[:200])
