@@ -6,7 +6,7 @@ from aiohttp import web
 from proxy.errors import ModelNotFound
 from proxy.ports import Caller
 from proxy.server.keys import GATEWAY
-from proxy.wire.request import presented_key
+from proxy.wire.request import presented_key, printable
 
 
 def caller_of(request: web.Request) -> Caller:
@@ -36,5 +36,5 @@ async def show_model(request: web.Request) -> web.Response:
     model_id = request.match_info["id"].removesuffix("/")
     shown = request.app[GATEWAY].ports.catalog.show(model_id, caller)
     if shown is None:
-        raise ModelNotFound(f"The model '{model_id[:256]}' does not exist.", param="model")
+        raise ModelNotFound(f"The model '{printable(model_id)}' does not exist.", param="model")
     return json_answer(shown)

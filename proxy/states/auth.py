@@ -3,7 +3,7 @@
 from proxy.errors import ModelNotAllowed, ModelNotFound
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.wire.request import presented_key
+from proxy.wire.request import presented_key, printable
 from statechart.vocabulary import Event
 
 
@@ -14,7 +14,7 @@ async def auth(x: Exchange, ports: Ports) -> Event:
     x.caller = ports.gate.identify(key)
     asked = x.request.model
     if x.route is None:
-        raise ModelNotFound(f"The model '{asked}' does not exist.", param="model")
+        raise ModelNotFound(f"The model '{printable(asked)}' does not exist.", param="model")
     if not (x.caller.may_use(asked) or x.caller.may_use(x.route.candidates[0].model_id)):
         raise ModelNotAllowed(param="model")
     x.on_end(ports.gate.limit(x.caller))

@@ -1,10 +1,10 @@
 """session: find the conversation and take its lease; settle which candidates may be asked, and with how much."""
 
+from proxy.budget import fitting
 from proxy.course import Course
 from proxy.errors import ConversationLost
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.budget import fitting
 from statechart.vocabulary import Event
 
 

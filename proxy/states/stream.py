@@ -1,6 +1,7 @@
 """stream: upstream events become frames, as they come."""
 
 from collections.abc import Sequence
+from math import inf
 
 from proxy.exchange import Exchange
 from proxy.ports import Ports
@@ -15,14 +16,12 @@ async def stream(x: Exchange, _ports: Ports) -> Event:
     Events are relayed in the turn of the loop in which they come.  While the caller's socket is full nothing is read,
     and the clocks over the upstream stand still.
     """
-    call, deadline = x.call, x.deadline
+    call = x.call
     assert call is not None  # noqa: S101 - `upstream` or `resume` has opened it
     relay = Relay(x)
     await relay.begin()
     while not (call.complete or x.decoder.cut):
         if relay.full:
-            deadline.stop("idle")
-            deadline.stop("progress")
             await relay.drain()
         elif call.finishing:
             relay(await receive(x))
@@ -40,7 +39,7 @@ class Relay:
     This is what a chunk costs: no task, no timer, no line in the log.
     """
 
-    __slots__ = ("_client_write_s", "_deadline", "_idle_s", "_now", "_progress_s", "_put", "_x", "full")
+    __slots__ = ("_clocks", "_deadline", "_idle_s", "_move", "_now", "_progress_s", "_put", "_x", "full")
 
     def __init__(self, x: Exchange) -> None:
         clocks = x.course.place.clocks
@@ -48,9 +47,10 @@ class Relay:
         self._now = x.clock.now
         self._put = x.client.put
         self._deadline = x.deadline
-        self._idle_s = clocks.idle
-        self._progress_s = clocks.progress
-        self._client_write_s = clocks.client_write
+        self._move = x.deadline.move
+        self._clocks = clocks
+        self._idle_s = clocks.idle or inf
+        self._progress_s = clocks.progress or inf
         self.full = False
 
     async def begin(self) -> None:
@@ -59,25 +59,26 @@ class Relay:
         events, x.pending = x.pending, ()
         frames = self._frames(events)
         self._start_clocks()
-        self._deadline.start("client_write", self._client_write_s)
+        self._deadline.start("client_write", self._clocks.client_write)
         await x.client.begin(frames)
         self._deadline.stop("client_write")
 
     def __call__(self, events: Sequence[StreamEvent]) -> bool:
         """Relay the events of one read; none at all is still a sign of life."""
         now = self._now()
-        self._deadline.run_until("idle", now, self._idle_s)
+        self._move("idle", now + self._idle_s)
         if events:
             frames = self._frames(events)
             if frames:
                 self.full = not self._put(frames)
             if has_delta(events):
-                self._deadline.run_until("progress", now, self._progress_s)
+                self._move("progress", now + self._progress_s)
         return not (self.full or self._x.decoder.cut)
 
     async def drain(self) -> None:
-        """Wait for room at the caller's socket, under the clock `client_write`."""
-        self._deadline.start("client_write", self._client_write_s)
+        """Wait for room at the caller's socket, under the clock `client_write`; those over the upstream stand still."""
+        self._stop_clocks()
+        self._deadline.start("client_write", self._clocks.client_write)
         await self._x.client.drain()
         self._deadline.stop("client_write")
         self.full = False
@@ -85,8 +86,7 @@ class Relay:
 
     def end(self) -> None:
         """The upstream has ended: relay what the splice still held back."""
-        self._deadline.stop("idle")
-        self._deadline.stop("progress")
+        self._stop_clocks()
         splice, self._x.splice = self._x.splice, None
         if splice is not None:
             held = splice.end()
@@ -94,8 +94,12 @@ class Relay:
                 self._put(frames)
 
     def _start_clocks(self) -> None:
-        self._deadline.start("idle", self._idle_s)
-        self._deadline.start("progress", self._progress_s)
+        self._deadline.start("idle", self._clocks.idle)
+        self._deadline.start("progress", self._clocks.progress)
+
+    def _stop_clocks(self) -> None:
+        self._deadline.stop("idle")
+        self._deadline.stop("progress")
 
     def _frames(self, events: Sequence[StreamEvent]) -> bytes:
         x = self._x

@@ -75,28 +75,33 @@ class ManualClock:
         """Let *seconds* pass: whatever falls due runs in its order, each with time to take effect."""
         end_s = self._now_s + seconds
         await at_rest()
-        while (timer := self._next()) is not None and timer.when <= end_s:
-            await self._run(timer)
+        while (due_s := self._next_due_s()) is not None and due_s <= end_s:
+            await self._run(due_s)
         self._now_s = end_s
 
     async def next_timer(self) -> bool:
         """Let time pass until the next timer falls due; false if there is none."""
         await at_rest()
-        timer = self._next()
-        if timer is None:
+        due_s = self._next_due_s()
+        if due_s is None:
             return False
-        await self._run(timer)
+        await self._run(due_s)
         return True
 
-    async def _run(self, timer: Timer) -> None:
-        heapq.heappop(self._timers)
-        self._now_s = max(self._now_s, timer.when)
-        timer.callback()
+    async def _run(self, due_s: float) -> None:
+        """Run everything that falls due at one moment in one turn of the loop, as a loop does."""
+        self._now_s = max(self._now_s, due_s)
+        due: list[Timer] = []
+        while self._timers and self._timers[0][0] <= self._now_s:
+            due.append(heapq.heappop(self._timers)[2])
+        for timer in due:
+            if not timer.cancelled:
+                timer.callback()
         await at_rest()
 
-    def _next(self) -> Timer | None:
+    def _next_due_s(self) -> float | None:
         self._forget_cancelled()
-        return self._timers[0][2] if self._timers else None
+        return self._timers[0][0] if self._timers else None
 
     def _forget_cancelled(self) -> None:
         while self._timers and self._timers[0][2].cancelled:

@@ -4,8 +4,8 @@
     assert path(x) == "validate auth session upstream stream upstream_error"
 
 The gateway is whole: its gate, its catalog, its configuration.  In place of the world stand a scripted upstream, a
-caller, a store of conversations, and a clock that jumps to whatever falls due next: every wait lasts no time, and exactly
-as long as it should.
+caller, a store of conversations, and a clock that jumps to whatever falls due next: every wait lasts no time, and
+exactly as long as it should.
 """
 
 import json
@@ -85,6 +85,7 @@ class World:
     def __init__(self, *scripts: Upstream, **options: Unpack[WorldOptions]) -> None:
         self.clock = ManualClock()
         self.ended: list[Exchange] = []
+        self.walks: list[Walk] = []
         plays = {"main": scripts or (Upstream.answers("Hello."),)}
         if "beside" in options:
             plays["beside"] = scripts_of(options["beside"])

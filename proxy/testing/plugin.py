@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def play() -> "Play":
-    """Plays a request through the driver, like `x = await play(Upstream.answers("Hel").then_breaks())`."""
+    """Requests played through the driver: `x = await play(Upstream.answers("Hel").then_breaks())`."""
     from proxy.testing.play import Play  # noqa: PLC0415 - see the module's docstring
 
     return Play()

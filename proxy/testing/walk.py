@@ -28,6 +28,7 @@ class Surroundings(Protocol):
     upstreams: dict[str, InProcessUpstream]
     sessions: SessionStore
     ended: list[Exchange]
+    walks: "list[Walk]"
 
 
 class Walk:
@@ -35,9 +36,10 @@ class Walk:
 
     def __init__(self, world: Surroundings, client: FakeClient, surface: Surface) -> None:
         self.world = world
+        world.walks.append(self)
         self.client = client
         self.clock = world.clock
-        self.exchange = Exchange(client, world.clock, f"req_{len(world.ended)}", surface)
+        self.exchange = Exchange(client, world.clock, f"req_{len(world.walks)}", surface)
         loop = asyncio.get_running_loop()
         client.task = self._task = loop.create_task(world.gateway.walk(self.exchange), name="walk")
 

@@ -5,8 +5,8 @@ The grammar is that of the HTML standard, section "Server-sent events", which th
 UTF-8 sequence can be mistaken for, so text may be decoded event by event with the result of one incremental decoder.
 
 Two paths lead to the same events.  The bulk path splits a read into events of one `data:` line each, which is all that
-a chat upstream normally sends.  The careful path goes line by line and knows the whole grammar; it takes what the bulk
-path leaves: CR line ends, several lines to an event, events cut between reads.
+a chat upstream normally sends, with line ends of one kind, LF or CR LF.  The careful path goes line by line and knows
+the whole grammar; it takes what the bulk path leaves: other lines, other line ends, events cut between reads.
 """
 
 import re
@@ -22,7 +22,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n?|\n")
 _CR, _LF = 0x0D, 0x0A  # looking for a number is several times faster than for a string of one byte
 _DATA = b"data: "
-_NEXT_DATA = b"\n\ndata: "
+_BREAK, _CRLF_BREAK = b"\n\n", b"\r\n\r\n"
 
 
 class _Begun:
@@ -59,11 +59,10 @@ class SseParser:
 
     def feed(self, piece: bytes) -> list[SseEvent]:
         """Give the events that *piece* completes."""
-        if self._begun is None and piece.startswith(_DATA) and piece.endswith(b"\n\n"):
-            events = self._split(piece)
-            if events is not None:
-                return events
-        events = []
+        whole = self._split(piece) if self._begun is None else None
+        if whole is not None:
+            return whole
+        events: list[SseEvent] = []
         if self.failure is None:
             self._take(piece, events)
         return events
@@ -81,15 +80,20 @@ class SseParser:
         return events[0] if events else None
 
     def _split(self, piece: bytes) -> list[SseEvent] | None:
-        """Give the events of *piece*, which begins with `data: ` and ends in a blank line, if each is one such line."""
-        if _CR in piece or len(piece) > self._max_bytes:
+        """Give the events of *piece* if it is whole events of one `data: ` line each, and no line end is left over."""
+        if not piece.startswith(_DATA) or len(piece) > self._max_bytes:
             return None
-        if piece.find(_LF) == len(piece) - 2:  # each event alone: how most streams come
-            return [(piece[len(_DATA) : -2], "")]
-        found = piece[len(_DATA) : -2].split(_NEXT_DATA)
-        if piece.count(_LF) != 2 * len(found):
+        if _CR in piece:
+            if not piece.endswith(_CRLF_BREAK) or piece.count(_CR) != piece.count(_LF):
+                return None
+            found = piece[len(_DATA) : -len(_CRLF_BREAK)].split(_CRLF_BREAK + _DATA)
+        elif piece.find(_LF) == len(piece) - 2 and piece.endswith(_BREAK):  # an event alone: how most streams come
+            return [(piece[len(_DATA) : -len(_BREAK)], "")]
+        elif piece.endswith(_BREAK):
+            found = piece[len(_DATA) : -len(_BREAK)].split(_BREAK + _DATA)
+        else:
             return None
-        return [(data, "") for data in found]
+        return [(data, "") for data in found] if piece.count(_LF) == 2 * len(found) else None
 
     def _take(self, piece: bytes, events: list[SseEvent]) -> None:
         """Take *piece*: the rest of an event that has begun, then whole events in bulk, then what begins the next."""
@@ -97,14 +101,10 @@ class SseParser:
         if begun.at_start:
             piece = _without_mark(begun, piece)
         at = self._take_lines(begun, piece, 0, events, one_event=True) if begun else 0
-        end = piece.rfind(b"\n\n", at) + 2
-        if end > at + 2 and self.failure is None and not begun:
-            whole = piece[at:end]
-            split = self._split(whole) if whole.startswith(_DATA) else None
-            if split is None:
-                self._take_lines(begun, whole, 0, events)
-            else:
-                events += split
+        end = max(piece.rfind(_BREAK, at) + len(_BREAK), piece.rfind(_CRLF_BREAK, at) + len(_CRLF_BREAK))
+        whole = self._split(piece[at:end]) if self.failure is None and not begun else None
+        if whole is not None:
+            events += whole
             at = end
         if at < len(piece) and self.failure is None:
             self._take_lines(begun, piece, at, events)

@@ -1,4 +1,4 @@
-"""What is sent to the port need not be HTTP.  Whatever it is, the answer is the envelope, and there is one line about it."""
+"""What is sent to the port need not be HTTP.  Whatever it is, it gets the envelope, and one line about it."""
 
 import asyncio
 import random
@@ -107,9 +107,7 @@ CASES = {
     "too long by its own word": Case(
         POST + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), 413, "request_too_large", closes=True
     ),
-    "too long in chunks": Case(
-        CHUNKED + chunks(*[b" " * 10_000] * 11, BODY), 413, "request_too_large", closes=True
-    ),
+    "too long in chunks": Case(CHUNKED + chunks(*[b" " * 10_000] * 11, BODY), 413, "request_too_large", closes=True),
     "a percent sign alone": Case(b"GET /%zz HTTP/1.1\r\n" + HOST + b"\r\n", 404, "unknown_url"),
     "a newline in the path": Case(b"GET /a%0d%0ab HTTP/1.1\r\n" + HOST + b"\r\n", 404, "unknown_url"),
     "a path that climbs": Case(b"GET /v1/../../etc/passwd HTTP/1.1\r\n" + HOST + b"\r\n", 404, "unknown_url"),
@@ -207,7 +205,7 @@ async def test_requests_sent_in_one_go_are_answered_in_their_order(gateway: Daem
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_http_1_0_gets_its_answer_and_the_end_of_the_connection(gateway: Daemon, *, stream: bool) -> None:
-    """Old load balancers and simple clients speak it: no chunks then, the end of the connection is the end of the body."""
+    """Old load balancers and simple clients speak it; the end of the connection is then the end of the body."""
     raw = request("POST", "/", chat(stream=stream)).replace(b"HTTP/1.1", b"HTTP/1.0")
     async with connected(gateway.url) as connection:
         await connection.send(raw)
@@ -220,7 +218,7 @@ async def test_http_1_0_gets_its_answer_and_the_end_of_the_connection(gateway: D
 
 
 async def test_a_caller_that_waits_to_be_told_to_go_on_is_told(gateway: Daemon) -> None:
-    """curl does so for bodies over a megabyte; RFC 9110 §10.1.1."""
+    """As curl does for bodies over a megabyte; RFC 9110 §10.1.1."""
     async with connected(gateway.url) as connection:
         await connection.send(POST + b"Expect: 100-continue\r\n" + WHOLE.partition(BODY)[0])
         assert (await connection.head())[0] == 100

@@ -158,25 +158,3 @@ async def ask(
 def chat(text: str = "Hello.", model: str = "scripted", **fields: Any) -> Json:
     """A small chat request."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-
-
-def frames_of(body: bytes) -> list[str]:
-    """The data of each frame of a stream; heartbeats are left out, and anything else is refused."""
-    frames = []
-    for event in body.replace(b": ping\n", b"").decode().split("\n\n")[:-1]:
-        assert event.startswith("data: ")
-        assert "\n" not in event
-        frames.append(event.removeprefix("data: "))
-    assert body == b"" or body.endswith(b"\n\n") or body.endswith(b": ping\n")
-    return frames
-
-
-def text_of(body: bytes) -> str:
-    """The text of choice 0 of a stream, as far as it came."""
-    chunks = [json.loads(frame) for frame in frames_of(body) if frame != "[DONE]"]
-    return "".join(
-        choice["delta"].get("content") or ""
-        for chunk in chunks
-        for choice in chunk.get("choices", ())
-        if choice["index"] == 0
-    )

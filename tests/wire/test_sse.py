@@ -188,6 +188,7 @@ def test_memory_is_bounded_by_the_limit(unit: bytes) -> None:
 
 FIXTURES = [
     b"data: a\n\ndata: b\n\n",
+    b"data: a\r\n\r\ndata: b\r\n\r\n\r\ndata: c\r\n\rdata: d\r\n\n\r\ndata: e\n\r\n\r\n",
     BOM + b": hi\r\n\r\nevent: x\r\ndata: {\r\ndata: }\r\n\r\ndata:1\r\rdata: 2\n\n",
     "data: é…\U0001f600\n\nevent: ü\ndata: \n\n".encode() + b"data: \xff\xe2\x82\n\n",
     b"\n\n\ndata: a\n\n\ndata: b\n\n\n\ndata: c\ndata: d\n\nid: 1\n\nretry: 2\ndata: e\n\ndata: tail",
@@ -219,6 +220,9 @@ pieces_of_streams = st.lists(
             b"\n\n",
             b"\r",
             b"\r\n",
+            b"\r\n\r\n",
+            b"data: x\r\n\r\n",
+            b"data: x\n\n",
             b"\xff",
         ]
     )
@@ -246,5 +250,6 @@ def test_both_paths_agree_with_the_grammar(mark: bytes, pieces: list[bytes]) -> 
 
 @given(st.lists(st.binary(max_size=20).map(lambda data: data.replace(b"\n", b"").replace(b"\r", b"")), max_size=8))
 def test_the_bulk_path_gives_back_what_was_framed(datas: list[bytes]) -> None:
-    text = b"".join(b"data: " + data + b"\n\n" for data in datas)
-    assert parse(b"data: first\n\n", text) == [(b"first", "")] + [(data, "") for data in datas]
+    for end in (b"\n", b"\r\n"):
+        text = b"".join(b"data: " + data + end * 2 for data in datas)
+        assert parse(b"data: first\n\n", text) == [(b"first", "")] + [(data, "") for data in datas]

@@ -106,9 +106,7 @@ def accumulate(total: Members, piece: Members) -> None:
     """
     for key, value in piece.items():
         known = total.get(key)
-        if known is None:
-            total[key] = copy.deepcopy(value)
-        elif isinstance(known, str) and isinstance(value, str) and key not in ("index", "type"):
+        if isinstance(known, str) and isinstance(value, str) and key not in ("index", "type"):
             total[key] = known + value
         elif isinstance(known, dict) and isinstance(value, dict):
             accumulate(known, value)

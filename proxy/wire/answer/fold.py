@@ -135,7 +135,7 @@ class Answer:
         choice = self.choices[0]
         return not (choice.reasoning_pieces or choice.refusal_pieces or choice.calls)
 
-    def text(self, index: int = 0) -> str:
+    def text(self, index: int) -> str:
         """All text of a choice; empty for one that has said nothing."""
         choice = self.choices.get(index)
         return choice.text if choice else ""
@@ -167,12 +167,9 @@ class Answer:
                 out.append(TextDelta(choice.text, index))
             if choice.refusal_pieces:
                 out.append(RefusalDelta(choice.refusal, index))
-            out.extend(
-                ToolCallDelta(
-                    number, call.id, call.name, call.arguments, index, Extras(call=call.members or None), call.kind
-                )
-                for number, call in enumerate(choice.calls)
-            )
+            for number, call in enumerate(choice.calls):
+                extras = Extras(call=call.members) if call.members else None
+                out.append(ToolCallDelta(number, call.id, call.name, call.arguments, index, extras, call.kind))
         return out
 
     def _choice(self, index: int) -> FoldedChoice:

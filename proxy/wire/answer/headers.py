@@ -136,7 +136,6 @@ def name_list(names: Iterable[str]) -> str:
     told = ""
     for name in names:
         longer = f"{told}, {NOT_IN_NAME.sub('_', name)}" if told else NOT_IN_NAME.sub("_", name)
-        if len(longer) > MAX_VALUE_BYTES:
-            break
-        told = longer
+        if len(longer) <= MAX_VALUE_BYTES:
+            told = longer
     return told

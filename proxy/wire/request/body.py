@@ -25,6 +25,8 @@ _LONE_SURROGATE = re.compile(
     rb"[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a first half without its second
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"  # a second half without its first
 )
+_LONG_BODY_BYTES = 32_768
+_ALL_BUT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
 _DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 
 
@@ -77,9 +79,8 @@ def _reloaded(raw: bytes, first: orjson.JSONDecodeError) -> Any:
 
 
 def _may_be_deep(raw: bytes) -> bool:
-    """Whether there are brackets enough; the count stops at the limit, so it costs little whatever the body."""
-    pieces = len(raw.split(b"{", MAX_DEPTH + 1)) + len(raw.split(b"[", MAX_DEPTH + 1))
-    return pieces - 2 > MAX_DEPTH
+    """Whether there are brackets enough; taken as so of a long body, where counting costs more than measuring."""
+    return len(raw) > _LONG_BODY_BYTES or len(raw.translate(None, _ALL_BUT_OPENING)) > MAX_DEPTH
 
 
 def _is_deep(value: Any) -> bool:

@@ -117,7 +117,9 @@ class Answer:
         choice = self._choices.get(index) if type(index) is int else None
         if choice is None or choice.finish is not None or raw.get("finish_reason") is not None or "error" in raw:
             return False
-        if "error" in chunk or "type" in chunk or chunk.get("usage") is not None or not self._opened:
+        if "error" in chunk or "type" in chunk or chunk.get("usage") is not None:
+            return False
+        if not self._opened and chunk.get("id"):
             return False
         said = _the_one_text(raw.get("delta"))
         if said is None:

@@ -1,7 +1,7 @@
 """A streamed Chat Completions answer: bytes to events, whatever the bytes' cuts."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from proxy.errors import TurnstileError, UpstreamDisconnected, UpstreamEmptyAnswer, UpstreamTruncated
 from proxy.wire.events import StreamEvent
@@ -83,7 +83,7 @@ class ChunkReader:
                 self.failure = failure
         return events
 
-    def _take(self, payloads: list[Payload], events: list[StreamEvent]) -> None:
+    def _take(self, payloads: Iterable[Payload], events: list[StreamEvent]) -> None:
         answer = self._answer
         try:
             for chunk, name in payloads:

@@ -1,5 +1,6 @@
 """The payloads of an event stream: JSON objects up to the end mark, as chat upstreams of any kind send them."""
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from proxy.errors import TurnstileError, UpstreamProtocolError
@@ -37,42 +38,38 @@ class PayloadReader:
         """Whether an event or a comment has come."""
         return self._some or self._sse.comments > 0
 
-    def feed(self, piece: bytes) -> list[Payload]:
-        """Give the payloads that *piece* completes."""
-        payloads: list[Payload] = []
+    def feed(self, piece: bytes) -> Iterator[Payload]:
+        """Give the payloads that *piece* completes, each looked at when it is asked for."""
         if self.done or self.failure is not None:
-            return payloads
+            return
         for data, name in self._sse.feed(piece):
-            value = decode_object(data)
             self._some = True
+            value = decode_object(data)
+            if value is None:
+                value = self._take_other(data.strip(), name)
             if value is not None:
-                payloads.append((value, name))
-                continue
-            self._take_other(data.strip(), name, payloads)
-            if self.done or self.failure is not None:
-                return payloads
+                yield value, name
+            elif self.done or self.failure is not None:
+                return
         self.failure = self._sse.failure
-        return payloads
 
-    def end(self) -> list[Payload]:
+    def end(self) -> Iterator[Payload]:
         """The bytes have ended: an event that was cut off counts if it is the end mark or one whole object."""
-        payloads: list[Payload] = []
         pending = None if self.done or self.failure is not None else self._sse.end()
         if pending is not None:
             data, name = pending
             value = decode_object(data)
-            if value is not None:
-                payloads.append((value, name))
             self.done = data.strip() == END_MARK
             self._some = self._some or self.done or value is not None
-        return payloads
+            if value is not None:
+                yield value, name
 
-    def _take_other(self, text: bytes, name: str, payloads: list[Payload]) -> None:
-        """Take the data of an event that is no object."""
+    def _take_other(self, text: bytes, name: str) -> dict[str, Any] | None:
+        """Take the data of an event that is no object; give the payload that it makes nevertheless."""
         if text == END_MARK:
             self.done = True
         elif name == "error":
-            payloads.append(({"error": text.decode("utf-8", "replace") or name}, name))
+            return {"error": text.decode("utf-8", "replace") or name}
         elif text.startswith(b"{"):
             self.failure = UpstreamProtocolError(detail="an event is not the JSON object that it begins as")
         elif text:
@@ -81,3 +78,4 @@ class PayloadReader:
                 self.failure = UpstreamProtocolError(
                     detail=f"more than {MAX_NOISE} events are neither JSON nor an end mark"
                 )
+        return None

@@ -11,6 +11,7 @@ from proxy.wire.events import (
     ChoiceExtras,
     Extras,
     Finished,
+    Opened,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -22,6 +23,7 @@ from proxy.wire.events import (
 HEAD = AnswerHead("cmpl-1", 1_790_000_000, "demo", include_usage=True)
 START = b'data: {"id":"cmpl-1","object":"text_completion","created":1790000000,"model":"demo","choices":['
 NOT_TEXT: list[StreamEvent] = [
+    Opened({"id": "theirs"}),
     ReasoningDelta("hm"),
     RefusalDelta("no"),
     ToolCallDelta(0, "c", "f", "{}"),
@@ -68,7 +70,7 @@ def test_usage_is_told_only_if_it_was_asked_for(usage: Usage, chunks_of: Callabl
 def test_nothing_but_text_is_told() -> None:
     frames = CompletionFrames(HEAD)
 
-    assert frames.frames(NOT_TEXT) == b""
+    assert frames.frames([*NOT_TEXT, Usage(1, 2, 3), Finished("stop")]) == b""
     assert not frames.emitted
     assert frames.frames([TextDelta("a")])
     assert frames.emitted
@@ -97,6 +99,8 @@ def test_every_chunk_and_body_is_valid_by_the_public_schema(
     for told in (*chunks, body):
         schema("CreateCompletionResponse", told)
         assert told["system_fingerprint"] == "fp"
+    for chunk in chunks[:-1]:
+        assert list(chunk["choices"][0]) == ["text", "index", "logprobs", "finish_reason"]
     told_text = {0: "", 1: ""}
     for chunk in chunks[:-1]:
         told_text[chunk["choices"][0]["index"]] += chunk["choices"][0]["text"]

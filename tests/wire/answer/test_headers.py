@@ -103,6 +103,13 @@ def test_ignored_params_fit_into_512_bytes_as_whole_names() -> None:
     assert told.split(", ") == names[: told.count(",") + 1]
 
 
+@pytest.mark.parametrize(("size", "told"), [(512, "x" * 512), (513, "seed")])
+def test_a_name_that_is_too_long_hides_no_other(size: int, told: str) -> None:
+    headers = common_headers(request_id="r", processing_s=0, ignored_params=["x" * size, "seed"])
+
+    assert dict(headers)["x-ignored-params"] == told
+
+
 def test_an_upstream_id_is_cut_at_512_bytes() -> None:
     told = dict(common_headers(request_id="r", processing_s=0, upstream_request_id="x" * 600))
 

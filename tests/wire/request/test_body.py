@@ -10,9 +10,9 @@ from proxy.errors import RequestRejected
 from proxy.wire.request import decode_body, encode_json
 
 
-def nested(depth: int) -> bytes:
+def nested(depth: int, text: bytes = b"") -> bytes:
     """An object that is *depth* levels deep, and has more brackets than that."""
-    return b'{"b":[],"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    return b'{"b":["' + text + b'"],"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,11 @@ def test_a_body_in_order_is_decoded(raw: bytes, value: object) -> None:
     assert decode_body(raw) == value
 
 
-def test_nesting_ends_at_64_levels() -> None:
-    assert decode_body(nested(64)) == json.loads(nested(64))
+@pytest.mark.parametrize("text", [b"", b"long " * 10_000], ids=["short", "long"])
+def test_nesting_ends_at_64_levels(text: bytes) -> None:
+    assert decode_body(nested(64, text)) == json.loads(nested(64, text))
     with pytest.raises(RequestRejected) as caught:
-        decode_body(nested(65))
+        decode_body(nested(65, text))
 
     assert (caught.value.told_code, caught.value.param) == ("invalid_json", None)
     assert caught.value.message == "Invalid body: expected at most 64 levels of nesting, got more."

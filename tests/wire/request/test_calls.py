@@ -40,6 +40,7 @@ HISTORIES: list[list[Json]] = [
     [USER, calls(call("a")), result("a", content="")],
     [USER, calls(call("a")), result("a", content=[])],
     [USER, calls(call("a")), result("a", name=None)],
+    [USER, calls(call("a", function={"name": "now", "arguments": ""})), result("a")],
 ]
 
 

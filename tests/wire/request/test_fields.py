@@ -210,12 +210,18 @@ def test_other_kinds_refuse_what_would_change_the_answer(
 
 
 def test_a_refused_field_is_told_in_its_place() -> None:
-    """The order of the fields holds for refusals too."""
-    body = {"model": "m", "messages": [{"role": "user", "content": ""}], "stop": 5, "n": 2}
-    with pytest.raises(RequestRejected) as caught:
-        check_chat(body, ModelRules())
+    """The order of the fields holds for refusals too, those by the kind included; unknown fields come last."""
+    rules = ModelRules(refused=frozenset({"temperature", "prediction"}))
+    body: dict[str, Any] = {"prediction": 1, "stop": 5, "temperature": 1, "n": 2}
+    body |= {"model": "m", "messages": [{"role": "user", "content": ""}]}
+    told = []
+    while len(body) > 2:
+        with pytest.raises(RequestRejected) as caught:
+            check_chat(body, rules)
+        told.append(str(caught.value.param))
+        del body[told[-1]]
 
-    assert caught.value.param == "n"
+    assert told == ["n", "temperature", "stop", "prediction"]
 
 
 @pytest.mark.parametrize("model", ["m", "m" * 256, "mix/demo:large@1"])

@@ -39,7 +39,7 @@ AsOutcome = Callable[..., Any]
 
 def read(body: Any, **options: Any) -> list[StreamEvent]:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return read_completion(raw, **{"max_answer_bytes": 10_000, "make_call_id": lambda: "made"} | options)
+    return read_completion(raw, max_answer_bytes=10_000, make_call_id=lambda: "made", **options)
 
 
 def answer(message: Any, reason: Any = "stop", **body: Any) -> dict[str, Any]:
@@ -51,7 +51,13 @@ def call(call_id: str, name: str, arguments: Any, **keys: Any) -> dict[str, Any]
 
 
 def test_a_whole_answer_becomes_its_events() -> None:
-    message = {"role": "assistant", "content": "Hello.", "reasoning_content": "hm", "refusal": None, "annotations": []}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": "Hello.",
+        "reasoning_content": "hm",
+        "refusal": None,
+        "annotations": [],
+    }
     body = {
         "id": "chatcmpl-1",
         "object": "chat.completion",

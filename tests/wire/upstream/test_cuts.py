@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.wire.upstream import ChunkReader
+from proxy.wire.upstream.answer import Answer
 
 LIMIT = 2048
 
@@ -137,6 +138,16 @@ def test_cuts_do_not_matter_however_long_one_looks(parts: list[bytes], data: st.
     assert outcome(stream, cuts, **options) == outcome(stream, **options)
 
 
+@given(st.lists(events, max_size=5))
+def test_the_short_way_and_the_long_way_agree(parts: list[bytes]) -> None:
+    """Plain text takes a short way through; it must be nothing but shorter."""
+    stream = b"".join(parts)
+    short = outcome(stream)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Answer, "_take_plain", lambda *_: False)
+        assert outcome(stream) == short
+
+
 @given(st.lists(st.one_of(events, st.binary(max_size=64)), max_size=6))
 def test_every_answer_ends_once(parts: list[bytes]) -> None:
     """Whole or broken, never both, never neither; a whole one ends in the ends of its choices."""
@@ -166,10 +177,10 @@ ENDLESS: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("make", ENDLESS.values(), ids=ENDLESS)
 def test_memory_is_bounded_however_long_a_stream_runs(make: Callable[[int], bytes]) -> None:
     reader = ChunkReader(max_event_bytes=LIMIT, make_call_id=lambda: "made", think_tags=True)
-    for number in range(3000):
+    for number in range(2500):
         reader.feed(make(number))
     tracemalloc.start()
-    for number in range(3000, 8000):
+    for number in range(2500, 5000):
         reader.feed(make(number))
     held_bytes = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

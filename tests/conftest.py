@@ -1,0 +1,74 @@
+"""What the in-process tests share: requests that rest in a chosen state, to be interfered with there."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import structlog
+
+from proxy.testing.play import Options, Play, World
+from proxy.testing.script import Upstream
+from proxy.testing.sessions import FakeSessionStore
+from proxy.testing.walk import Walk
+from statechart.vocabulary import WORKING_STATES, State
+
+Held = Callable[..., Awaitable[Walk]]
+
+HOLDING: dict[State, tuple[tuple[Upstream, ...], Options]] = {
+    State.VALIDATE: ((), {"body_s": 20.0}),
+    State.SESSION: ((), {"sessions": lambda clock: FakeSessionStore(clock, take_s=20.0)}),
+    State.UPSTREAM: ((Upstream.stalls(),), {}),
+    State.BACKOFF: ((Upstream.fails(429, headers={"retry-after": "20"}),), {}),
+    State.STREAM: ((Upstream.answers("Hel").then_stalls(),), {}),
+    State.RESUME: (
+        (Upstream.answers("Hel").then_breaks(),),
+        {"fallbacks": [Upstream.stalls()], "model": {"resume": True}},
+    ),
+    State.READ: ((Upstream.answers("Hel").then_stalls(),), {"stream": False}),
+    State.RENDER: ((), {"sessions": lambda clock: FakeSessionStore(clock, commit_s=20.0)}),
+}
+"""What makes a request rest in a state for some 20 s; `auth` and `tool_parse` need more than options."""
+
+RESTING_STATES = tuple(state for state in WORKING_STATES if state is not State.TOOL_PARSE)
+"""The states in which a request can rest: all but the one that never waits."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_log() -> None:
+    """Tracebacks as text: the coloured ones that are the default cost a third of a second each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+
+@pytest.fixture
+async def held(play: Play) -> AsyncIterator[Held]:
+    """`await held(state, **options)`: a request that rests in *state*."""
+    others: list[Walk] = []
+
+    async def hold(state: State, **options: object) -> Walk:
+        if state is State.AUTH:
+            return await waiting_at_the_gate(**options)
+        scripts, needed = HOLDING[state]
+        walk = play.begin(*scripts, **{**needed, **options})  # type: ignore[typeddict-item]
+        await walk.until(state)
+        return walk
+
+    async def waiting_at_the_gate(**options: object) -> Walk:
+        stream = options.pop("stream", True)
+        options["clocks"] = {"queue": 0, **options.get("clocks", {})}  # type: ignore[dict-item]
+        world = World(Upstream.answers("Hel").then_stalls(), server={"max_in_flight": 1}, **options)  # type: ignore[typeddict-item]
+        first = world.begin()
+        others.append(first)
+        await first.until(State.STREAM)
+        walk = world.begin(stream=bool(stream))
+        await walk.until(State.AUTH)
+        return walk
+
+    yield hold
+    for other in others:
+        other.client.leave()
+        await other.end()
