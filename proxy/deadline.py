@@ -78,6 +78,11 @@ class Deadline:
         """Stop the clock *name*; nothing happens if it does not run."""
         self._due.pop(name, None)
 
+    def stop_all_but(self, name: str) -> None:
+        """Stop every clock but *name*."""
+        for running in self._due.keys() - {name}:
+            del self._due[running]
+
     def left_s(self, name: str) -> float:
         """Seconds until the clock *name* runs out; infinite when it does not run."""
         due = self._due.get(name)

@@ -6,6 +6,7 @@ raises an error that knows its event; the driver fires it, and the table says wh
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 
 import structlog
 
@@ -23,6 +24,7 @@ from proxy.errors import (
 )
 from proxy.exchange import Exchange
 from proxy.ports import Ports
+from proxy.routing.gate import overload_wait_s
 from proxy.states import HANDLERS
 from proxy.telling import tell
 from statechart.machine import IllegalTransition, fire
@@ -63,13 +65,13 @@ async def advance(x: Exchange, ports: Ports) -> None:
         if clock is None:
             fail(x, ClientGone())
             raise
-        fail(x, clock_error(clock, x.deadline.expired_after_s))
+        fail(x, clock_error(clock, x.deadline.expired_after_s, ports.random))
     except Exception as error:
         log.exception("a handler failed", request_id=x.request_id, state=x.state)
         fail(x, InternalError(detail=type(error).__name__))
 
 
-def clock_error(clock: str, seconds: float) -> TurnstileError:
+def clock_error(clock: str, seconds: float, random: Random) -> TurnstileError:
     """What the running out of *clock* becomes; one that is not listed is the upstream's."""
     match clock:
         case "total":
@@ -77,7 +79,7 @@ def clock_error(clock: str, seconds: float) -> TurnstileError:
         case "body":
             return BodyTooSlow(seconds)
         case "queue":
-            return Overloaded(clock="queue")
+            return Overloaded(clock="queue", retry_after_s=overload_wait_s(random))
         case "connect":
             return ConnectTimeout(seconds)
         case "client_write":
@@ -90,9 +92,9 @@ def clock_error(clock: str, seconds: float) -> TurnstileError:
 
 def fail(x: Exchange, error: TurnstileError) -> None:
     """Fire the event that *error* is; one that the state does not know is a bug of ours."""
-    x.failed(error)
+    told = x.failed(error)
     try:
-        fire(x, error.event)
+        fire(x, told.event)
     except IllegalTransition:
         log.exception("an error came in a state that does not know it", request_id=x.request_id, state=x.state)
         crash = InternalError(detail=f"{error.told_code} in {x.state}")

@@ -137,7 +137,7 @@ class Exchange:
             falls_back=failure is not None and failure.falls_back,
             candidate_left=course.others_left,
             emitted=self.emitted,
-            resume_enabled=course.candidate.entry.resume,
+            resume_enabled=course.candidates[0].entry.resume,
             text_only_sent=self.emitted and self.answer.text_only,
         )
 
@@ -145,15 +145,22 @@ class Exchange:
         """The machine's one hook: stamps the trace."""
         self.trace.append(Step(time.monotonic_ns(), source, event, target))
 
-    def failed(self, error: TurnstileError) -> None:
-        """Keep what went wrong, and close the attempt that it belongs to."""
+    def failed(self, error: TurnstileError) -> TurnstileError:
+        """Close the attempt that went wrong, and keep what is to be told of it: *error*, or what that must not hide."""
         self.failure = error
         course: Course | None = getattr(self, "course", None)
         if course is None:
-            return
+            return error
         course.close_attempt(self.clock.now(), error)
-        if isinstance(error, CredentialStale | ConversationLost):
+        if (isinstance(error, CredentialStale) and not self.reauthed) or (
+            isinstance(error, ConversationLost) and not self.replayed
+        ):
             course.forgive()
+        hidden = course.hidden_by(error, self.deadline.left_s("total"))
+        if hidden is not None and self.state is State.UPSTREAM:
+            course.give_up()
+            self.failure = hidden
+        return self.failure
 
     # --- derived
 
@@ -175,7 +182,8 @@ class Exchange:
         self._releases.append(release)
 
     def drop_call(self) -> None:
-        """Let go of the upstream call and its slot, if there are any: a call under way is cancelled."""
+        """Let go of the upstream call, its slot and its clocks, if there are any: a call under way is cancelled."""
+        self.deadline.stop_all_but("total")
         call, self.call = self.call, None
         if call is not None:
             call.close()

@@ -21,7 +21,7 @@ from proxy.config.script import (
     Think,
 )
 from proxy.config.secret import KeyDigest, Secret
-from proxy.config.sections import Auth, Key, Log, Retry, Server
+from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
 from proxy.config.settings import Settings
 from proxy.config.show import as_toml
 from proxy.config.sources import find_file
@@ -31,6 +31,7 @@ __all__ = [
     "KINDS",
     "MAX_FALLBACK_LINKS",
     "Auth",
+    "Breaker",
     "Call",
     "ClockTable",
     "Clocks",

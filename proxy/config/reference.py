@@ -12,7 +12,7 @@ from proxy.config.fields import NEEDS_RESTART, Section, Unit
 from proxy.config.models import Model
 from proxy.config.script import VERBS, TokenCounts
 from proxy.config.secret import KeyDigest, Secret
-from proxy.config.sections import Auth, Key, Log, Retry, Server
+from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
 from proxy.config.show import toml_value
 from proxy.config.upstreams import KINDS, Credential, UpstreamBase
 
@@ -49,6 +49,7 @@ def _blocks() -> Iterator[str]:
     yield _block("`auth.keys = [{ … }]`", Key, "AUTH__KEYS__0")
     yield _block("`[clocks]`", ClockTable, "CLOCKS")
     yield _block("`[retry]`", Retry, "RETRY")
+    yield _block("`[breaker]`", Breaker, "BREAKER")
     yield _block("`[[upstreams]]`: every kind", UpstreamBase, "UPSTREAMS__0")
     for kind, upstream in KINDS.items():
         yield _block(f'`[[upstreams]]`: `kind = "{kind}"`', upstream, "UPSTREAMS__0", but=UpstreamBase)

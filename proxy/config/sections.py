@@ -1,4 +1,4 @@
-"""The plain tables: `[server]`, `[auth]`, `[retry]`, `[log]`."""
+"""The plain tables: `[server]`, `[auth]`, `[retry]`, `[breaker]`, `[log]`."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Literal, TypeAlias
@@ -140,6 +140,17 @@ class Retry(Section):
     """Calls for one request, over all its candidates."""
     retry_after_cap_s: Seconds = 20.0
     """The longest Retry-After that is waited for at the last candidate."""
+
+
+class Breaker(Section):
+    """When an upstream that fails is left alone; per upstream and model, in the memory of each worker."""
+
+    failures: Annotated[Count, Unit("calls")] = 5
+    """Failed calls that open the circuit, if they are at least half of the calls in the window; 0 = never."""
+    window_s: Seconds = 30.0
+    """The window in which calls are counted."""
+    open_s: Seconds = 15.0
+    """How long no call is made then, give or take a tenth; after that one request at a time tries."""
 
 
 class Log(Section):

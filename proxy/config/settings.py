@@ -5,7 +5,7 @@ from functools import cached_property
 from proxy.config.clocks import Clocks, ClockTable, merged
 from proxy.config.fields import Section
 from proxy.config.models import Model
-from proxy.config.sections import Auth, Log, Retry, Server
+from proxy.config.sections import Auth, Breaker, Log, Retry, Server
 from proxy.config.upstreams import Upstream
 
 
@@ -20,6 +20,8 @@ class Settings(Section):
     """How long each wait may last."""
     retry: Retry = Retry()
     """What is spent on a request whose upstream fails."""
+    breaker: Breaker = Breaker()
+    """When an upstream that fails is left alone."""
     upstreams: tuple[Upstream, ...] = ()
     """The backends."""
     models: tuple[Model, ...] = ()

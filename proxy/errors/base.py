@@ -26,6 +26,9 @@ class TurnstileError(Exception):
     retryable: ClassVar[bool] = False
     falls_back: ClassVar[bool] = False
     trips_breaker: ClassVar[bool] = False
+    fails_whole_upstream: ClassVar[bool] = False  # the breaker counts it for every model of the upstream
+    credential_aside_s: ClassVar[float] = 0.0  # how long the credential that met it is not used
+    cools_credential: ClassVar[bool] = False  # the credential that met it rests as long as the upstream asks
     forbids_client_retry: ClassVar[bool] = False  # `x-should-retry: false`: our own budget is spent
     closes_connection: ClassVar[bool] = False
 

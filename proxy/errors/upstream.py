@@ -3,6 +3,10 @@
 from proxy.errors.base import CONFLICT_TYPE, INVALID_REQUEST_TYPE, RATE_LIMIT_TYPE, TurnstileError
 from statechart.vocabulary import EndReason, Event
 
+CREDENTIAL_ASIDE_S = (
+    60.0  # a refused credential is not mended by asking again; a minute lets the operator's fix take hold
+)
+
 
 class UpstreamFailed(TurnstileError):
     """The upstream answered with a server error, or told one in its stream."""
@@ -22,6 +26,7 @@ class UpstreamUnreachable(UpstreamFailed):
     """No connection: refused, no route, no such name."""
 
     code = "upstream_unreachable"
+    fails_whole_upstream = True
     text = "The upstream can't be reached."
 
 
@@ -85,6 +90,7 @@ class UpstreamChallenge(UpstreamFailed):
     code = "upstream_challenge"
     retryable = False
     trips_breaker = False
+    credential_aside_s = CREDENTIAL_ASIDE_S
     text = "The upstream answered with a web page instead of an answer."
 
 
@@ -101,6 +107,7 @@ class UpstreamAuthFailed(UpstreamFailed):
     code = "upstream_auth_failed"
     retryable = False
     trips_breaker = False
+    credential_aside_s = CREDENTIAL_ASIDE_S
     text = "The upstream refuses the gateway's credential."
 
 
@@ -108,6 +115,7 @@ class CredentialStale(UpstreamAuthFailed):
     """The upstream refuses a credential that can be renewed."""
 
     event = Event.CREDENTIAL_STALE
+    credential_aside_s = 0.0
 
 
 class ConversationLost(UpstreamFailed):
@@ -170,6 +178,7 @@ class UpstreamRateLimited(TurnstileError):
     end_reason = EndReason.RATE_LIMITED
     retryable = True
     falls_back = True
+    cools_credential = True
     text = "The upstream's rate limit is reached."
 
 
@@ -179,6 +188,8 @@ class InsufficientQuota(UpstreamRateLimited):
     code = "insufficient_quota"
     type = "insufficient_quota"
     retryable = False
+    cools_credential = False
+    credential_aside_s = CREDENTIAL_ASIDE_S
     forbids_client_retry = True
     text = "The upstream account is out of quota."
 
@@ -282,6 +293,7 @@ class ConnectTimeout(UpstreamTimeout):
     """The clock `connect` ran out: nothing was sent, so the same candidate may be tried again when it is the last."""
 
     retryable = True
+    fails_whole_upstream = True
 
     def __init__(self, seconds: float) -> None:
         super().__init__("connect", seconds)

@@ -95,7 +95,7 @@ class KeyGate:
     def check_room(self) -> None:
         """Turn a request away before its body is read, when all slots and the whole queue are taken."""
         if self._slots.locked() and self._queued >= self._max_queued:
-            raise Overloaded(retry_after_s=1.0 + self._random.uniform(0.0, OVERLOAD_SPREAD_S))
+            raise Overloaded(retry_after_s=overload_wait_s(self._random))
 
     async def admit(self) -> Release:
         """Wait in the queue for a slot."""
@@ -109,6 +109,11 @@ class KeyGate:
         finally:
             self._queued -= 1
         return self._slots.release
+
+
+def overload_wait_s(random: Random) -> float:
+    """How long a caller who found no room is asked to stay away."""
+    return 1.0 + random.uniform(0.0, OVERLOAD_SPREAD_S)
 
 
 def caller_of(key: Key) -> Caller:

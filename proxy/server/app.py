@@ -4,7 +4,7 @@ from aiohttp import web
 
 from proxy.server import chat, health, models
 from proxy.server.cors import add_cors_headers
-from proxy.server.envelopes import envelopes
+from proxy.server.envelopes import SERVER, envelopes
 from proxy.server.gateway import Gateway
 from proxy.server.keys import GATEWAY
 
@@ -13,7 +13,7 @@ def build_app(gateway: Gateway) -> web.Application:
     """An aiohttp application around *gateway*; every path also works with a slash at its end."""
     app = web.Application(middlewares=[envelopes])
     app[GATEWAY] = gateway
-    app.on_response_prepare.append(add_cors_headers)
+    app.on_response_prepare.extend([add_cors_headers, sign])
     post = {
         "/v1/chat/completions": chat.chat_completions,
         "/": chat.chat_completions,
@@ -32,6 +32,11 @@ def build_app(gateway: Gateway) -> web.Application:
             for spelling in spellings(path):
                 app.router.add_route(method, spelling, handler)
     return app
+
+
+async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    """Name the daemon in the answer, not the HTTP library and its version."""
+    response.headers["Server"] = SERVER
 
 
 def spellings(path: str) -> list[str]:

@@ -23,10 +23,12 @@ from proxy.errors import (
 from proxy.observe.request_line import log_refusal
 from proxy.server.cors import preflight
 from proxy.server.keys import GATEWAY
-from proxy.wire.answer import error_body, error_headers
+from proxy.wire.answer import common_headers, error_body, error_headers
 from proxy.wire.request import request_id
 
 log = structlog.get_logger("turnstile.http")
+SERVER = "turnstile"
+NO_TIME_S = 0.0  # what is answered outside of a walk is answered at once
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -35,21 +37,27 @@ async def envelopes(request: web.Request, handler: Handler) -> web.StreamRespons
     """Gives every answer its request id, and every refusal outside of a walk its envelope and its line in the log."""
     try:
         response = await handler(request)
-    except TurnstileError as error:
-        return refusal(request, error)
-    except web.HTTPMethodNotAllowed as error:
-        if request.method == "OPTIONS" and request.app[GATEWAY].settings.server.cors_origins:
-            return preflight(request)
-        allowed = ", ".join(sorted(error.allowed_methods))
-        refused = MethodNotSupported(f"The method {request.method[:16]} is not supported here; allowed: {allowed}.")
-        return refusal(request, refused, {"Allow": allowed})
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        return refusal(request, UnknownUrl("There is nothing at this URL."))
+    except (TurnstileError, web.HTTPException) as error:
+        response = answer_to(request, error)
     if not response.prepared:
-        response.headers["x-request-id"] = id_of(request)
+        for name, value in common_headers(request_id=id_of(request), processing_s=NO_TIME_S):
+            response.headers.setdefault(name, value)
     return response
+
+
+def answer_to(request: web.Request, error: TurnstileError | web.HTTPException) -> web.Response:
+    """What is answered where *error* is raised outside of a walk: nearly always an envelope."""
+    match error:
+        case TurnstileError():
+            return refusal(request, error)
+        case web.HTTPMethodNotAllowed():
+            if request.method == "OPTIONS" and request.app[GATEWAY].settings.server.cors_origins:
+                return preflight(request)
+            allowed = ", ".join(sorted(error.allowed_methods))
+            refused = MethodNotSupported(f"The method {request.method[:16]} is not supported here; allowed: {allowed}.")
+            return refusal(request, refused, {"Allow": allowed})
+        case _:
+            return refusal(request, UnknownUrl("There is nothing at this URL."))
 
 
 def id_of(request: web.BaseRequest) -> str:
@@ -64,7 +72,12 @@ def refusal(request: web.BaseRequest, error: TurnstileError, headers: Mapping[st
     response = web.Response(
         status=error.told_status,
         body=error_body(error),
-        headers=[("x-request-id", told_id), *error_headers(error), *(headers or {}).items()],
+        headers=[
+            *common_headers(request_id=told_id, processing_s=NO_TIME_S),
+            *error_headers(error),
+            ("Server", SERVER),
+            *(headers or {}).items(),
+        ],
     )
     if error.closes_connection:
         response.force_close()

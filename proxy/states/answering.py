@@ -1,6 +1,6 @@
 """What the states that answer share: the head of the answer and its writer, its headers, its usage."""
 
-from proxy.dialects import decoder_for
+from proxy.dialects import Decoder, decoder_for
 from proxy.exchange import Exchange
 from proxy.ports import Headers, Ports
 from proxy.wire.answer import (
@@ -34,7 +34,12 @@ def begin_answer(x: Exchange, ports: Ports) -> None:
     )
     x.answer = Answer()
     x.frames = frames_for(x.surface, x.head)
-    x.decoder = decoder_for("native", request, emulate=x.course.place.upstream.kind != "openai")
+    x.decoder = decoder_of(x)
+
+
+def decoder_of(x: Exchange) -> Decoder:
+    """A decoder for the answer of the upstream that was asked last."""
+    return decoder_for("native", x.request, emulate=x.course.place.upstream.kind != "openai")
 
 
 def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:

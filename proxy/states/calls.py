@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 
 from proxy.errors import (
     ConversationLost,
@@ -24,7 +25,9 @@ def has_delta(events: Sequence[StreamEvent]) -> bool:
     return False
 
 
-async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None) -> None:
+async def open_call(
+    x: Exchange, ports: Ports, *, prefill: str | None = None, renew_credential: bool = False
+) -> None:
     """Spend one call on the candidate whose turn it is, under the clocks `queue`, `connect`, then `first_event`.
 
     `failover` takes the place of `first_event` while another candidate is left.
@@ -39,7 +42,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None) ->
 
     def connected() -> None:
         deadline.stop("connect")
-        if course.others_left and 0 < clocks.failover < clocks.first_event:
+        if course.others_left and 0 < clocks.failover < (clocks.first_event or inf):
             deadline.start("failover", clocks.failover)
         elif streamed or clocks.first_event_explicit:
             deadline.start("first_event", clocks.first_event)
@@ -56,7 +59,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None) ->
             stream=streamed,
             on_connected=connected,
             prefill=prefill,
-            renew_credential=x.reauthed,
+            renew_credential=renew_credential,
             max_output_tokens=candidate.entry.max_output_tokens,
             caller_headers=x.client.head.headers,
         )

@@ -58,10 +58,10 @@ class Relay:
         x = self._x
         events, x.pending = x.pending, ()
         frames = self._frames(events)
-        self._start_clocks()
         self._deadline.start("client_write", self._clocks.client_write)
         await x.client.begin(frames)
         self._deadline.stop("client_write")
+        self._start_clocks()
 
     def __call__(self, events: Sequence[StreamEvent]) -> bool:
         """Relay the events of one read; none at all is still a sign of life."""

@@ -199,7 +199,7 @@ def _inline(value: Any) -> str:
         case list() | tuple():
             return f"[{', '.join(map(_inline, value))}]"
         case _:
-            return json.dumps(value, ensure_ascii=False)  # TOML has the same strings, numbers and booleans
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # all that JSON and TOML differ in
 
 
 class StartDaemon(Protocol):

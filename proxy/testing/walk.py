@@ -135,6 +135,11 @@ class Walk:
         return told
 
     @property
+    def chunks(self) -> tuple[Json, ...]:
+        """The chunks of a streamed answer."""
+        return read_stream(self.body).chunks
+
+    @property
     def text(self) -> str:
         """The text of the answer, streamed or not."""
         if self.client.streaming:

@@ -8,7 +8,7 @@ beyond the told text is used, and only as long as it agrees with it.
 from collections.abc import Sequence
 
 from proxy.errors import UpstreamProtocolError
-from proxy.wire.events import StreamEvent, TextDelta
+from proxy.wire.events import RefusalDelta, StreamEvent, TextDelta, ToolCallDelta
 
 AGREEMENT_CHARS = 24  # a repetition this long at the start of an answer is no accident
 GOES_ON, STARTS_OVER, UNDECIDED = "goes_on", "starts_over", "undecided"
@@ -42,11 +42,16 @@ class Splice:
                 if text:
                     out.append(event._replace(text=text))
             else:
+                if isinstance(event, ToolCallDelta | RefusalDelta):
+                    out += self.end()
                 out.append(event)
         return out
 
     def end(self) -> Sequence[StreamEvent]:
-        """What was still held back when the new answer ended: too little to be a repetition."""
+        """What was still held back when the text of the new answer ended: too little to be a repetition.
+
+        Raises `UpstreamProtocolError` when the told text has not been repeated to its end.
+        """
         if self._mode == UNDECIDED:
             self._mode = GOES_ON
             return [TextDelta(self._held)] if self._held else []

@@ -3,7 +3,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.config import Auth, Log, Retry, Server, Settings
+from proxy.config import Auth, Breaker, Log, Retry, Server, Settings
 
 Load = Callable[..., Settings]
 Refused = Callable[..., list[str]]
@@ -26,6 +26,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "cors_origins": (),
     }
     assert Auth().model_dump() == {"mode": "keys", "allow_open": False, "keys": ()}
+    assert Breaker().model_dump() == {"failures": 5, "window_s": 30, "open_s": 15}
     assert Retry().model_dump() == {"attempts": 3, "base_s": 0.2, "cap_s": 5, "max_calls": 6, "retry_after_cap_s": 20}
     assert Log().model_dump() == {"format": "json", "level": "info"}
 

@@ -68,7 +68,7 @@ class Connection:
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("ascii")
         status_line, *fields = head[:-4].split("\r\n")
         version, status, _reason = status_line.split(" ", 2)
-        assert version in ("HTTP/1.1", "HTTP/1.0")
+        assert version.startswith("HTTP/")
         pairs = (line.split(": ", 1) for line in fields)
         return int(status), CIMultiDict((name, value) for name, value in pairs)
 

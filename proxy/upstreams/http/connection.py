@@ -28,6 +28,7 @@ class PooledAnswer:
         self.begun = False  # the head is whole
         self.ended = False  # the body is whole
         self.until_close = False  # the body is whole when the connection ends
+        self.keeps_alive = False  # the connection can serve another call
         self.failure: TurnstileError | None = None
         self._connection: Connection | None = connection
         self._loop = asyncio.get_running_loop()
@@ -162,8 +163,12 @@ class Connection(asyncio.Protocol):
     def let_go(self, answer: PooledAnswer) -> None:
         """The holder of *answer* is done with it."""
         self._answer = None
-        whole = answer.ended and not answer.until_close and self._parser.should_keep_alive()
-        if whole and not self._transport.is_closing() and not self._transport.get_write_buffer_size():
+        if (
+            answer.ended
+            and answer.keeps_alive
+            and not self._transport.is_closing()
+            and not self._transport.get_write_buffer_size()
+        ):
             self.speed_up()
             self._on_idle(self)
         else:
@@ -252,3 +257,4 @@ class Connection(asyncio.Protocol):
         """The body is whole."""
         if self._answer is not None and self._answer.begun:
             self._answer.ended = True
+            self._answer.keeps_alive = self._parser.should_keep_alive()  # the parser knows only now

@@ -77,9 +77,7 @@ class CallAssembler:
         return len(self._calls) - self._told
 
     def take(self, fragments: Any, events: list[StreamEvent]) -> None:
-        """Take `tool_calls` of a delta: a list of fragments, or null.  Raises UpstreamProtocolError."""
-        if fragments is None:
-            return
+        """Take what a delta has as `tool_calls`: a list of fragments.  Raises UpstreamProtocolError."""
         if type(fragments) is not list:
             raise UpstreamProtocolError(detail="tool_calls is no array")
         for fragment in fragments:

@@ -1,7 +1,7 @@
 """The fields beside model, messages and tools."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -183,8 +183,28 @@ def test_a_best_effort_format_is_named_as_ignored(chat: Chat, elsewhere: ModelRu
     assert chat(elsewhere, response_format={"type": "json_object"}).ignored_params == ("response_format",)
 
 
-def test_kind_openai_ignores_nothing(chat: Chat) -> None:
-    assert chat(temperature=1, user="u", brand_new_key=1).ignored_params == ()
+def test_tools_and_functions_are_never_ignored(chat: Chat, elsewhere: ModelRules) -> None:
+    tools = [{"type": "function", "function": {"name": "now"}}]
+
+    assert chat(elsewhere, tools=tools, tool_choice="auto").ignored_params == ()
+    assert chat(elsewhere, functions=[{"name": "now"}], function_call="auto").ignored_params == ()
+
+
+def test_kind_openai_ignores_and_refuses_nothing(chat: Chat) -> None:
+    rules = ModelRules(openai=True, refused=frozenset({"temperature", "brand_new_key"}))
+
+    assert chat(rules, temperature=1, user="u", brand_new_key=1).ignored_params == ()
+
+
+def test_null_is_never_refused(chat: Chat) -> None:
+    rules = ModelRules(refused=frozenset({"temperature", "prediction"}))
+
+    assert chat(rules, temperature=None, prediction=None).ignored_params == ()
+
+
+def test_a_request_can_not_be_changed(chat: Chat) -> None:
+    with pytest.raises(FrozenInstanceError):
+        chat().model = "another"  # type: ignore[misc] - the point of the test
 
 
 @pytest.mark.parametrize(

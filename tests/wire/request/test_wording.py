@@ -86,6 +86,11 @@ SAID: list[tuple[dict[str, Any], str]] = [
         history({**CALLS, "function_call": {"name": "f", "arguments": ""}}),
         "'messages[1].function_call': expected nothing beside tool_calls, got a call",
     ),
+    (
+        history(CALLS, RESULT, {**RESULT, "tool_call_id": "b"}, {"role": "function"}),
+        "'messages[4].name': expected a call that has no answer yet, got an answered one",
+    ),
+    (history(CALLS, {**RESULT, "name": 5}), "'messages[2].name': expected a string, got a number"),
     ({"tools": {}}, "'tools': expected an array, got an object"),
     ({"tools": [TOOL] * 129}, "'tools': expected at most 128 tools, got 129"),
     ({"tools": [{"type": 5}]}, "'tools[0].type': expected the type of a tool, got a number"),

@@ -120,6 +120,7 @@ events = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(events, max_size=5), st.data(), st.sampled_from(["delta", "snapshot"]), st.integers(1, 2))
 def test_cuts_do_not_matter_and_nothing_is_raised(parts: list[bytes], data: st.DataObject, mode: str, n: int) -> None:
     stream = b"".join(parts)
@@ -129,7 +130,7 @@ def test_cuts_do_not_matter_and_nothing_is_raised(parts: list[bytes], data: st.D
 
 
 @pytest.mark.deep
-@settings(max_examples=20_000)
+@settings(max_examples=5_000)
 @given(st.lists(events, max_size=8), st.data(), st.sampled_from(["delta", "snapshot"]), st.integers(1, 3))
 def test_cuts_do_not_matter_however_long_one_looks(parts: list[bytes], data: st.DataObject, mode: str, n: int) -> None:
     stream = b"".join(parts)
@@ -138,6 +139,7 @@ def test_cuts_do_not_matter_however_long_one_looks(parts: list[bytes], data: st.
     assert outcome(stream, cuts, **options) == outcome(stream, **options)
 
 
+@settings(max_examples=50)
 @given(st.lists(events, max_size=5))
 def test_the_short_way_and_the_long_way_agree(parts: list[bytes]) -> None:
     """Plain text takes a short way through; it must be nothing but shorter."""
@@ -148,6 +150,7 @@ def test_the_short_way_and_the_long_way_agree(parts: list[bytes]) -> None:
         assert outcome(stream) == short
 
 
+@settings(max_examples=50)
 @given(st.lists(st.one_of(events, st.binary(max_size=64)), max_size=6))
 def test_every_answer_ends_once(parts: list[bytes]) -> None:
     """Whole or broken, never both, never neither; a whole one ends in the ends of its choices."""
@@ -177,10 +180,10 @@ ENDLESS: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("make", ENDLESS.values(), ids=ENDLESS)
 def test_memory_is_bounded_however_long_a_stream_runs(make: Callable[[int], bytes]) -> None:
     reader = ChunkReader(max_event_bytes=LIMIT, make_call_id=lambda: "made", think_tags=True)
-    for number in range(2500):
+    for number in range(1500):
         reader.feed(make(number))
     tracemalloc.start()
-    for number in range(2500, 5000):
+    for number in range(1500, 4500):
         reader.feed(make(number))
     held_bytes = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

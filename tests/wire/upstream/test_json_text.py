@@ -40,6 +40,16 @@ def test_pieces_and_folding_do_not_matter(text: str, data: st.DataObject) -> Non
     assert (pieces.cut, pieces.whole) == (whole.cut, whole.whole)
 
 
+def test_an_escape_may_be_cut_and_folded_in_its_middle() -> None:
+    prefix = JsonPrefix()
+    prefix.push('"a\\')
+    assert prefix.cut
+    prefix.push('"')
+    assert prefix.cut
+    prefix.push('"')
+    assert prefix.whole
+
+
 def test_a_long_text_is_folded_as_it_comes() -> None:
     prefix = JsonPrefix()
     prefix.push('["')

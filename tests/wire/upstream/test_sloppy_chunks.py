@@ -140,6 +140,7 @@ def test_a_null_delta_is_an_empty_one(play: Play, choice: Any) -> None:
 )
 def test_message_or_text_in_place_of_the_delta_is_read_as_one(play: Play, choice: Any) -> None:
     assert play({"choices": [choice]}, DONE).text == "a"
+    assert play(said("b"), {"choices": [{"index": 0} | choice]}, DONE).text == "ba"
 
 
 def test_a_delta_wins_over_what_stands_beside_it(play: Play) -> None:
@@ -225,58 +226,6 @@ def test_what_follows_the_end_is_dropped_and_counted(play: Play) -> None:
 def test_a_finish_without_text_or_calls_is_the_empty_answer_and_counted(play: Play) -> None:
     outcome = play(delta(role="assistant", content=""), finish("stop"), DONE)
     assert (outcome.events, outcome.anomalies) == ([Finished("stop")], {"empty": 1})
-
-
-LAST = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        pytest.param([said("a") | {"usage": USAGE}, said("b") | {"usage": LAST}, finish("stop")], id="per chunk"),
-        pytest.param([said("a"), finish("stop", usage=LAST)], id="in the finish chunk"),
-        pytest.param([said("a"), finish("stop"), delta() | {"usage": LAST}], id="with an empty delta"),
-        pytest.param([said("a"), finish("stop"), usage(LAST)], id="after the finish"),
-        pytest.param([said("a"), usage(LAST), finish("stop")], id="before the finish"),
-        pytest.param([said("a") | {"usage": USAGE}, finish("stop", usage=USAGE), usage(LAST)], id="everywhere"),
-        pytest.param([said("a"), finish("stop", usage=LAST), usage({"prompt_tokens": 9})], id="then a part of one"),
-        pytest.param([said("a"), finish("stop", usage=LAST), usage(None)], id="then null"),
-        pytest.param([said("a"), {"choices": [{"finish_reason": "stop", "usage": LAST}]}], id="in the choice"),
-    ],
-)
-def test_of_usage_the_last_whole_one_is_told(play: Play, chunks: list[Any]) -> None:
-    assert play(*chunks, DONE).usage == [(9, 3, 12)]
-
-
-def test_other_names_for_token_counts_are_mapped_and_a_missing_total_is_the_sum(play: Play) -> None:
-    counts = {"input_tokens": 4, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 1, "x": None}}
-    assert play(said("a"), finish("stop"), usage(counts)).events[-2] == Usage(4, 3, 7, {"cached_tokens": 1}, None)
-
-
-@pytest.mark.parametrize(
-    "counts",
-    [
-        pytest.param({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, id="zeros though text came"),
-        pytest.param({"prompt_tokens": -1, "completion_tokens": 2}, id="negative"),
-        pytest.param({"prompt_tokens": "9", "completion_tokens": "2"}, id="not numeric"),
-        pytest.param({"prompt_tokens": True, "completion_tokens": True}, id="booleans"),
-        pytest.param({"prompt_tokens": 9}, id="half"),
-        pytest.param({}, id="empty"),
-        pytest.param([], id="an array"),
-    ],
-)
-def test_unusable_usage_is_absent(play: Play, counts: Any) -> None:
-    assert play(said("a") | {"usage": counts}, finish("stop"), usage(counts), DONE).usage == []
-
-
-def test_zeros_before_the_first_text_are_no_usage_of_it(play: Play) -> None:
-    zeros = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
-    assert play(delta(role="assistant") | {"usage": zeros}, said("a"), finish("stop"), DONE).usage == []
-
-
-def test_zero_completion_tokens_are_the_count_of_an_empty_answer(play: Play) -> None:
-    zeros = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
-    assert play(finish("stop"), usage(zeros), DONE).usage == [(9, 0, 9)]
 
 
 @pytest.mark.parametrize(
