@@ -80,6 +80,13 @@ class Connection:
         assert data.endswith(b"\r\n")
         return data[:-2]
 
+    async def rest(self) -> bytes:
+        """What is left of a chunked body."""
+        body = b""
+        while data := await self.chunk():
+            body += data
+        return body
+
     async def answer(self, *, to_head: bool = False) -> Answer:
         """The next response, whole; *to_head*: the request was HEAD, so that no body comes."""
         status, headers = await self.head()
@@ -158,3 +165,12 @@ async def ask(
 def chat(text: str = "Hello.", model: str = "scripted", **fields: Any) -> Json:
     """A small chat request."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
+
+
+async def until_live(url: str, count: int) -> None:
+    """Wait until so many requests are live in the daemon, of which there is one worker."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            if (await ask(url, "GET", "/health")).json["live"] == count:
+                return
+            await asyncio.sleep(0.005)
