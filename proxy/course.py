@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from random import Random
 
 from proxy.config import Retry
-from proxy.errors import PassThroughDenied, TurnstileError, UpstreamRateLimited, UpstreamRefused, UpstreamTimeout
-from proxy.ports import Candidate, Place
-
-HINT_SPREAD = (
-    0.1  # a tenth on top of Retry-After, so that callers who were told the same moment do not come back as one
+from proxy.errors import (
+    PassThroughDenied,
+    TurnstileError,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
+from proxy.ports import Candidate, Place, Visit
+
+HINT_SPREAD = 0.1  # on top of Retry-After, so that callers who were told the same moment do not come back as one
 HINT_SPREAD_CAP_S = 1.0
 ABOUT_THE_CALLER = (PassThroughDenied, UpstreamRateLimited, UpstreamRefused)
 """The 4xx of an upstream."""
@@ -27,6 +32,7 @@ class Attempt:
     upstream: str
     model_id: str
     began_s: float
+    visit: Visit
     outcome: str = "open"
     error: TurnstileError | None = None
     clock: str | None = None
@@ -48,7 +54,7 @@ def retry_delay_s(attempt: int, hint_s: float | None, policy: Retry, random: Ran
 class Course:
     """Where a request stands among its candidates, and what it has spent."""
 
-    __slots__ = ("_forgiven", "_over", "_policy", "_turn", "attempts", "candidates", "here", "position")
+    __slots__ = ("_forgiven", "_over", "_place", "_policy", "_turn", "attempts", "candidates", "here", "position")
 
     def __init__(self, candidates: tuple[Candidate, ...], policy: Retry, turn: int = 0) -> None:
         self.candidates = candidates
@@ -59,6 +65,7 @@ class Course:
         self._over = False
         self._policy = policy
         self._turn = turn  # which of several upstreams of an entry comes first
+        self._place: Place | None = None
 
     @property
     def candidate(self) -> Candidate:
@@ -67,9 +74,8 @@ class Course:
 
     @property
     def place(self) -> Place:
-        """Where the current, or the next, call to the candidate goes: its upstreams take turns."""
-        places = self.candidate.places
-        return places[(self._turn + max(self.here - 1, 0)) % len(places)]
+        """Where the current call goes; before the first one, where it would go if all were well."""
+        return self._place or self._in_turn(self.candidate, self.here)[0]
 
     @property
     def _calls(self) -> int:
@@ -83,21 +89,51 @@ class Course:
     @property
     def others_left(self) -> bool:
         """Whether a candidate is left after this one, and a call to spend on it."""
-        return self.position + 1 < len(self.candidates) and self.calls_left
+        return self.calls_left and any(
+            place.health.wait_s() == 0
+            for candidate in self.candidates[self.position + 1 :]
+            for place in candidate.places
+        )
 
     def begin(self, now_s: float) -> Attempt:
-        """Spend one call."""
+        """Spend one call on the best place from the current candidate on.
+
+        Raises `UpstreamUnavailable`, with the time that is left, when none may be called.
+        """
+        self._choose()
         self.here += 1
-        candidate = self.candidate
-        attempt = Attempt(self.place.upstream.name, candidate.model_id, now_s)
+        place = self.place
+        attempt = Attempt(place.upstream.name, self.candidate.model_id, now_s, place.health.enter())
         self.attempts.append(attempt)
         return attempt
+
+    def _choose(self) -> None:
+        """Turn to the first candidate that may be called: one whose credential rests only if there is no other."""
+        usable = [
+            (position, place)
+            for position in range(self.position, len(self.candidates))
+            for place in self._in_turn(self.candidates[position], self.here if position == self.position else 0)
+            if place.health.wait_s() == 0
+        ]
+        if not usable:
+            left = self.candidates[self.position :]
+            waits_s = [place.health.wait_s() for candidate in left for place in candidate.places]
+            raise UpstreamUnavailable(retry_after_s=min(waits_s))
+        position, self._place = next((each for each in usable if not each[1].health.rests), usable[0])
+        if position != self.position:
+            self.position, self.here = position, 0
+
+    def _in_turn(self, candidate: Candidate, calls: int) -> tuple[Place, ...]:
+        """The upstreams of a candidate, the one whose turn it is after *calls* calls first."""
+        first = (self._turn + calls) % len(candidate.places)
+        return candidate.places[first:] + candidate.places[:first]
 
     def close_attempt(self, now_s: float, error: TurnstileError | None = None) -> None:
         """Note how the current call ended, unless that was noted already."""
         if not self.attempts or self.attempts[-1].outcome != "open":
             return
         attempt = self.attempts[-1]
+        attempt.visit.leave(error)
         attempt.took_s = now_s - attempt.began_s
         attempt.outcome = error.told_code if error else "answered"
         attempt.error = error
@@ -113,6 +149,8 @@ class Course:
     def may_repeat(self, error: TurnstileError, left_s: float) -> bool:
         """Whether the budget allows the same candidate another call after *error*, with *left_s* until the deadline."""
         if self.here >= self._policy.attempts or not self.calls_left:
+            return False
+        if all(place.health.wait_s() > 0 for place in self.candidate.places):
             return False
         if isinstance(error, UpstreamTimeout) and self.others_left:
             return False  # a candidate that is there beats another wait for one that is not

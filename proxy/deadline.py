@@ -11,6 +11,10 @@ from math import inf
 from typing import Protocol
 
 
+SHUTDOWN = "shutdown"
+"""The reason that is no clock: the daemon has no more patience with live requests."""
+
+
 class TimerHandle(Protocol):
     """A callback that is due, and can be called off."""
 
@@ -104,14 +108,15 @@ class Deadline:
         name = self.expired
         if name is None or self._task is None or (names and name not in names):
             return None
-        if self._task.uncancel() > 0:
-            return None
         self.expired = None
-        return name
+        return name if self._task.uncancel() == 0 else None
 
     def expire(self, name: str, seconds: float = 0.0) -> None:
-        """Cancel the task, for the reason *name*; a later reason that comes before the task has run takes its place."""
-        if self._task is None:
+        """Cancel the task, for the reason *name*.
+
+        Of several that come before the task has run the latest counts, unless the daemon is going down.
+        """
+        if self._task is None or self.expired == SHUTDOWN:
             return
         if self.expired is None:
             self._task.cancel()

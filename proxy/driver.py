@@ -10,6 +10,7 @@ from random import Random
 
 import structlog
 
+from proxy import deadline
 from proxy.errors import (
     BodyTooSlow,
     ClientGone,
@@ -84,7 +85,7 @@ def clock_error(clock: str, seconds: float, random: Random) -> TurnstileError:
             return ConnectTimeout(seconds)
         case "client_write":
             return SlowReader(seconds)
-        case "shutdown":
+        case deadline.SHUTDOWN:
             return ShuttingDown()
         case _:
             return UpstreamTimeout(clock, seconds)

@@ -5,7 +5,7 @@ Whoever implements one of these stands on the other side: `proxy.server` for the
 upstream, `proxy.testing` for all of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -14,6 +14,7 @@ from multidict import CIMultiDict, MultiMapping
 
 from proxy.config import Clocks, Model, Retry
 from proxy.deadline import Clock
+from proxy.errors import TurnstileError
 from proxy.wire.answer import RateLimit
 from proxy.wire.events import StreamEvent
 from proxy.wire.request import ChatRequest, ModelRules
@@ -222,6 +223,30 @@ class Upstream(Protocol):
 # --- which upstream answers a model ----------------------------------------------------------------------------------
 
 
+class Visit(Protocol):
+    """One call, as the health of what is called sees it."""
+
+    def answered(self) -> None:
+        """The answer has begun."""
+
+    def leave(self, error: TurnstileError | None) -> None:
+        """The call has ended, well or not; what is said after the first time is not heard."""
+
+
+class Health(Protocol):
+    """How an upstream is, as one model entry sees it."""
+
+    def wait_s(self) -> float:
+        """Seconds until it may be called; 0 = now."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may be called, but another is the better choice."""
+
+    def enter(self) -> Visit:
+        """Begin a call, which must be allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One upstream as one model entry uses it."""
@@ -229,6 +254,7 @@ class Place:
     upstream: Upstream
     slots: Slots
     clocks: Clocks
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +269,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a model id leads to: the checks for its requests, and who may answer, in order."""
+    """What a model id leads to: the checks for its requests, and who may answer, in order.
+
+    *turns* counts the requests, so that the upstreams of an entry take turns.
+    """
 
     rules: ModelRules
     candidates: tuple[Candidate, ...]
-    listed: bool = True
+    turns: Iterator[int]
 
 
 class Catalog(Protocol):

@@ -1,13 +1,20 @@
 """What the in-process tests share: requests that rest in a chosen state, to be interfered with there."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import structlog
 
+from proxy.course import Course
+from proxy.dialects import DIALECTS
+from proxy.dialects.native import NativeDecoder
+from proxy.routing.gate import KeyGate
+from proxy.testing.client import FakeClient
+from proxy.testing.inprocess import InProcessUpstream
 from proxy.testing.play import Options, Play, World
 from proxy.testing.script import Upstream
-from proxy.testing.sessions import FakeSessionStore
+from proxy.testing.sessions import FakeConversation, FakeSessionStore
 from proxy.testing.walk import Walk
 from statechart.vocabulary import WORKING_STATES, State
 
@@ -42,6 +49,46 @@ def plain_log() -> None:
             structlog.processors.JSONRenderer(),
         ]
     )
+
+
+SECRET = "what only we should know"
+
+
+def crash(*_args: object, **_options: object) -> None:
+    raise RuntimeError(SECRET)
+
+
+class BrokenDecoder(NativeDecoder):
+    """A decoder with a bug at its end."""
+
+    end = crash  # type: ignore[assignment]
+
+
+BROKEN: dict[str, tuple[type, str]] = {
+    "validate": (FakeClient, "read_body"),
+    "auth": (KeyGate, "identify"),
+    "session": (FakeSessionStore, "take"),
+    "upstream": (InProcessUpstream, "open"),
+    "backoff": (Course, "next_delay_s"),
+    "render": (FakeConversation, "commit"),
+}
+"""What breaks, by the state that uses it."""
+
+
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
+    """`with crashing(state):` what the state uses has a bug, whose message is a secret."""
+
+    @contextmanager
+    def within(state: str) -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            if state == "tool_parse":
+                patched.setitem(DIALECTS, "native", BrokenDecoder)  # type: ignore[arg-type]
+            else:
+                patched.setattr(*BROKEN[state], crash)
+            yield
+
+    return within
 
 
 @pytest.fixture

@@ -103,6 +103,11 @@ class UpstreamBase(Section):
     clocks: ClockTable = ClockTable()
     """Clocks that differ for this upstream."""
 
+    @property
+    def passes_key_through(self) -> bool:
+        """Whether callers show their own keys to it."""
+        return False
+
     @classmethod
     def unknown_key(cls, key: str) -> str:
         """Tell a key of another kind from one that nobody knows."""
@@ -138,6 +143,11 @@ class OpenAIUpstream(UpstreamBase):
     """`snapshot` where each chunk repeats a call's whole arguments so far."""
     think_tags: bool = False
     """Whether text between `<think>` and `</think>` is reasoning."""
+
+    @property
+    def passes_key_through(self) -> bool:
+        """Whether callers show their own keys to it."""
+        return self.credential.mode == "pass_through"
 
 
 class ScriptedUpstream(UpstreamBase):

@@ -83,6 +83,7 @@ def configure(settings: Log) -> GatheredOutput:
     level = getattr(logging, settings.level.upper())
     structlog.configure(
         processors=[
+            escape,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers(settings.format),
@@ -93,6 +94,14 @@ def configure(settings: Log) -> GatheredOutput:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[StructlogHandler()], force=True)
     return output
+
+
+def escape(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what does not print, such as line ends and terminal codes: a value that a caller sent stays a value."""
+    for name, value in fields.items():
+        if type(value) is str and not value.isprintable():
+            fields[name] = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in value)
+    return fields
 
 
 def renderers(form: str) -> list[Any]:
@@ -110,7 +119,7 @@ def renderers(form: str) -> list[Any]:
 
 
 def json_line(fields: dict[str, Any], **_options: Any) -> bytes:
-    """One line of JSON; control characters in values are escaped by JSON itself."""
+    """One line of JSON."""
     return orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 

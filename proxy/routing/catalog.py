@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 
 from proxy.config import Model, Settings
 from proxy.ports import Caller, Candidate, Place, Route, Upstream
+from proxy.routing.health import UpstreamHealth
 from proxy.routing.slots import slots_of
 from proxy.wire.request import ModelRules
 
@@ -14,9 +16,16 @@ OWNER = "turnstile"
 class ModelCatalog:
     """The models of one configuration, built once; *created* is the same for every model object of the process."""
 
-    def __init__(self, settings: Settings, upstreams: Mapping[str, Upstream], created: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        upstreams: Mapping[str, Upstream],
+        healths: Mapping[str, UpstreamHealth],
+        created: int,
+    ) -> None:
         self._created = created
         self._settings = settings
+        self._healths = healths
         self._places = self._all_places(settings, upstreams)
         self._routes = {entry.id: self._route(entry) for entry in settings.models}
 
@@ -53,6 +62,7 @@ class ModelCatalog:
                 upstream=upstreams[name],
                 slots=slots[name],
                 clocks=settings.clocks_for(entry, settings.upstreams_by_name[name]),
+                health=self._healths[name].of_model(entry.id),
             )
             for entry in settings.models
             for name in entry.upstream_names
@@ -62,7 +72,7 @@ class ModelCatalog:
         chain = [entry, *(self._settings.models_by_name[model_id] for model_id in entry.fallback)]
         openai = all(self._places[entry.id, name].upstream.kind == "openai" for name in entry.upstream_names)
         rules = ModelRules(openai=openai, require_user=self._settings.requires_user(entry))
-        return Route(rules=rules, candidates=tuple(self._candidate(each, each.id) for each in chain))
+        return Route(rules, tuple(self._candidate(each, each.id) for each in chain), count())
 
     def _candidate(self, entry: Model, requested: str) -> Candidate:
         return Candidate(

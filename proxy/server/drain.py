@@ -16,31 +16,40 @@ CUT_S = 2.0  # for error frames to leave, and upstreams to be told
 TICK_S = 0.05
 
 
-async def drain(gateway: Gateway, runner: web.AppRunner, insisted: asyncio.Event) -> None:
+async def drain(
+    gateway: Gateway, runner: web.AppRunner, insisted: asyncio.Event, *, linger_s: float = LINGER_S
+) -> None:
     """Let live requests run on for `drain_s` seconds, then end them.  A second signal ends the patience."""
     drain_s = gateway.settings.server.drain_s
     gateway.draining = True
     log.info("drain.started", live=len(gateway.live), drain_s=drain_s)
-    linger_s = min(LINGER_S, drain_s)
-    await until_idle(gateway, linger_s, insisted)
+    linger_s = min(linger_s, drain_s)
+    patience = Patience(gateway)
+    await patience.wait(linger_s, insisted)
     for site in list(runner.sites):
         await site.stop()
     gateway.refuse()
-    await until_idle(gateway, drain_s - linger_s, insisted)
+    await patience.wait(drain_s - linger_s, insisted)
     if gateway.live:
         log.warning("drain.cutting", live=len(gateway.live))
         gateway.cut()
-        await until_idle(gateway, CUT_S, asyncio.Event())
+        await patience.wait(CUT_S, asyncio.Event())
 
 
-async def until_idle(gateway: Gateway, seconds: float, insisted: asyncio.Event) -> None:
-    """Wait until nothing is live, *seconds* are over, or somebody insists; say every now and then how many are left."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    report = loop.time() + REPORT_S
-    while gateway.live and not insisted.is_set() and (left := end - loop.time()) > 0:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(insisted.wait(), min(TICK_S, left))
-        if loop.time() >= report:
-            report += REPORT_S
-            log.info("drain.waiting", live=len(gateway.live))
+class Patience:
+    """Waits for live requests to end, and says every now and then how many are left."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._now = asyncio.get_running_loop().time
+        self._report_at = self._now() + REPORT_S
+
+    async def wait(self, seconds: float, insisted: asyncio.Event) -> None:
+        """Wait until nothing is live, *seconds* are over, or somebody insists."""
+        end = self._now() + seconds
+        while self._gateway.live and not insisted.is_set() and (left_s := end - self._now()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(insisted.wait(), min(TICK_S, left_s))
+            if self._now() >= self._report_at:
+                self._report_at += REPORT_S
+                log.info("drain.waiting", live=len(self._gateway.live))

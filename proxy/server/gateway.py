@@ -9,13 +9,14 @@ import structlog
 
 from proxy.clock import LoopClock
 from proxy.config import Settings
-from proxy.deadline import Clock
+from proxy.deadline import SHUTDOWN, Clock
 from proxy.driver import drive
 from proxy.exchange import Exchange
 from proxy.observe.request_line import log_request
 from proxy.ports import Limits, Ports, Upstream
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
+from proxy.routing.health import UpstreamHealth
 from proxy.sessions.stateless import Stateless
 from proxy.upstreams import build_upstreams
 from statechart.vocabulary import State
@@ -55,16 +56,23 @@ class Gateway:
         self._gate = KeyGate(settings.auth, settings.server, self._clock, self._random)
         self._given = upstreams or {}
         self.upstreams: dict[str, Upstream] = {}
+        self.healths: dict[str, UpstreamHealth] = {}
         self._retired: list[Upstream] = []
         self.ports = self._ports(settings)
 
     def _ports(self, settings: Settings) -> Ports:
         self.upstreams = build_upstreams(settings, self._clock, self._given)
+        self.healths = {
+            entry.name: UpstreamHealth(
+                settings.breaker, self._clock, self._random, shared_credential=not entry.passes_key_through
+            )
+            for entry in settings.upstreams
+        }
         return Ports(
             clock=self._clock,
             random=self._random,
             gate=self._gate,
-            catalog=ModelCatalog(settings, self.upstreams, self._created),
+            catalog=ModelCatalog(settings, self.upstreams, self.healths, self._created),
             sessions=Stateless(),
             lifecycle=self,
             limits=Limits(settings.server.max_body_bytes, settings.server.max_answer_bytes),
@@ -96,12 +104,12 @@ class Gateway:
         """Turn new requests away, and end those for which nothing has been asked of an upstream."""
         self.refusing = True
         for x in [x for x in self.live if x.state in WAITING_STATES]:
-            x.deadline.expire("shutdown")
+            x.deadline.expire(SHUTDOWN)
 
     def cut(self) -> None:
         """End every live request."""
         for x in list(self.live):
-            x.deadline.expire("shutdown")
+            x.deadline.expire(SHUTDOWN)
 
     async def close(self) -> None:
         """Give everything back."""

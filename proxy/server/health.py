@@ -28,6 +28,9 @@ async def health(request: web.Request) -> web.Response:
             "version": __version__,
             "chart": MODEL.hash,
             "live": len(gateway.live),
-            "upstreams": [{"name": name, "kind": upstream.kind} for name, upstream in gateway.upstreams.items()],
+            "upstreams": [
+                {"name": name, "kind": upstream.kind, "state": gateway.healths[name].state}
+                for name, upstream in gateway.upstreams.items()
+            ],
         }
     )

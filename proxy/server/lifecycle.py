@@ -4,11 +4,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
-from proxy.config import Settings
+from proxy.config import ConfigError, Settings
 from proxy.observe.log import GatheredOutput, configure
 from proxy.server.listening import listening_sockets
 from proxy.server.worker import Reload, run_worker
@@ -16,50 +17,57 @@ from proxy.server.worker import Reload, run_worker
 log = structlog.get_logger("turnstile.lifecycle")
 
 RESTART_S = 1.0  # between the death of a worker and its successor: a crash at start must not spin
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(settings: Settings, reload: Reload) -> int:
     """Run the daemon until it is told to stop; returns the exit status.  Raises OSError when it cannot listen."""
     sockets = listening_sockets(settings.server)
+    socket_file = settings.server.unix
     output = configure(settings.log)
     try:
         if settings.server.workers == 1:
             run_worker(settings, sockets, reload)
         else:
-            Supervisor(lambda: run_worker(settings, sockets, reload), settings.server.workers, output).run()
+            Supervisor(settings, sockets, reload, output).run()
     finally:
         output.flush()
         close(sockets)
+        if socket_file:
+            Path(socket_file).unlink(missing_ok=True)
     return 0
 
 
 def close(sockets: Sequence[socket.socket]) -> None:
-    """Close the sockets, and remove the file of a Unix socket."""
+    """Close listening sockets, as far as they are open in this process."""
     for sock in sockets:
-        path = sock.getsockname() if sock.family == socket.AF_UNIX and sock.fileno() >= 0 else None
         sock.close()
-        if path:
-            os.unlink(path)  # noqa: PTH108 - the name as the socket itself knows it
 
 
 class Supervisor:
     """Keeps a number of worker processes alive, and passes signals on to them.
 
-    The workers are forked, before any loop or thread exists, and share the listening sockets.
+    The workers are forked, before any loop or thread exists, and share the listening sockets.  They hold one end of a
+    pipe, the lifeline: when it ends, so has the supervisor, and nobody is left to watch over them.
     """
 
-    def __init__(self, work: Callable[[], None], workers: int, output: GatheredOutput) -> None:
-        self._work = work
-        self._workers = workers
+    def __init__(
+        self, settings: Settings, sockets: Sequence[socket.socket], reload: Reload, output: GatheredOutput
+    ) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._reload = reload
         self._output = output
+        self._lifeline, self._own_end = os.pipe()
         self._pids: set[int] = set()
         self._stopping = False
 
     def run(self) -> None:
         """Start the workers, and return when all have ended after a signal."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._pass_on)
-        for _ in range(self._workers):
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGHUP, self._reread)
+        for _ in range(self._settings.server.workers):
             self._start()
         log.info("supervisor.started", pid=os.getpid(), workers=sorted(self._pids))
         self._output.flush()
@@ -69,27 +77,49 @@ class Supervisor:
             if not self._stopping:
                 log.error("supervisor.worker_died", worker=pid, status=os.waitstatus_to_exitcode(status))
                 time.sleep(RESTART_S)
-                if not self._stopping:
-                    self._start()
+                self._start()
 
     def _start(self) -> None:
+        """Fork one worker.  A signal waits until it is known, and no longer takes itself for the supervisor."""
         self._output.flush()  # or the child would write it again
-        pid = os.fork()
-        if pid:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        if not self._stopping:
+            pid = os.fork()
+            if pid == 0:
+                self._work()
             self._pids.add(pid)
-            return
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _work(self) -> None:
+        """Be a worker, to the end of the process.  Of Ctrl-C, which every process hears, the supervisor alone tells."""
+        os.close(self._own_end)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         status = 1
         try:
-            self._work()
+            run_worker(self._settings, self._sockets, self._reload, self._lifeline)
             status = 0
         finally:
             self._output.flush()
             os._exit(status)
 
-    def _pass_on(self, number: int, _frame: object) -> None:
-        if number != signal.SIGHUP:
-            self._stopping = True
+    def _stop(self, _number: int, _frame: object) -> None:
+        """Pass it on; and let go of the sockets, or connections would still be taken that no worker accepts."""
+        self._stopping = True
+        close(self._sockets)
+        self._tell(signal.SIGTERM)
+
+    def _reread(self, number: int, _frame: object) -> None:
+        """Have the workers read the configuration again, unless it is broken; one that is started later has it too."""
+        try:
+            self._settings = self._reload()
+        except ConfigError as error:
+            log.error("config.refused", problems=error.lines)  # noqa: TRY400 - the lines say it all
+            return
+        self._tell(number)
+
+    def _tell(self, number: int) -> None:
         for pid in self._pids:
             os.kill(pid, number)

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from proxy.config import ConfigError, Settings, changes_needing_restart
 from proxy.server.app import build_app
-from proxy.server.drain import drain
+from proxy.server.drain import LINGER_S, drain
 from proxy.server.envelopes import Runner
 from proxy.server.gateway import Gateway
 from proxy.server.listening import where
@@ -21,23 +21,27 @@ from proxy.server.listening import where
 log = structlog.get_logger("turnstile.worker")
 
 GC_THRESHOLDS = (10_000, 20, 50)  # requests make few cycles: collecting less often saves some 5 % of CPU
-LINGER_S = 1.0  # how long an unread rest of a refused body is drained, so that the refusal can be read
+UNREAD_S = 1.0  # how long an unread rest of a refused body is drained, so that the refusal can be read
 MAX_HEADER_BYTES = 16 * 1024  # of one line; what nginx allows for all of its large buffers is more, for one less
 
 Reload = Callable[[], Settings]
 
 
-def run_worker(settings: Settings, sockets: Sequence[socket.socket], reload: Reload) -> None:
-    """Serve on *sockets* until a signal ends it."""
-    uvloop.run(serve_worker(settings, sockets, reload))
+def run_worker(
+    settings: Settings, sockets: Sequence[socket.socket], reload: Reload, lifeline: int | None = None
+) -> None:
+    """Serve on *sockets* until a signal ends it, or the end of the pipe *lifeline*, which a supervisor holds."""
+    uvloop.run(serve_worker(settings, sockets, reload, lifeline))
 
 
-async def serve_worker(settings: Settings, sockets: Sequence[socket.socket], reload: Reload) -> None:
+async def serve_worker(
+    settings: Settings, sockets: Sequence[socket.socket], reload: Reload, lifeline: int | None = None
+) -> None:
     """Serve, and end in good order on SIGTERM or SIGINT; SIGHUP reads the configuration again."""
     gateway = Gateway(settings)
     runner = Runner(
         build_app(gateway),
-        lingering_time=LINGER_S,
+        lingering_time=UNREAD_S,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
         auto_decompress=False,  # a compressed body is refused, whatever is in it
@@ -46,6 +50,8 @@ async def serve_worker(settings: Settings, sockets: Sequence[socket.socket], rel
     stop = Stop()
     await runner.setup()
     stop.listen_to_signals(lambda: reread(gateway, reload))
+    if lifeline is not None:
+        stop.depend_on(lifeline)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -54,7 +60,7 @@ async def serve_worker(settings: Settings, sockets: Sequence[socket.socket], rel
     log.info("server.listening", url=where(sockets[0]), pid=os.getpid())
     try:
         await stop.asked.wait()
-        await drain(gateway, runner, stop.insisted)
+        await drain(gateway, runner, stop.insisted, linger_s=stop.linger_s)
     finally:
         await runner.cleanup()
         await gateway.close()
@@ -67,13 +73,26 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.insisted = asyncio.Event()
+        self.linger_s = LINGER_S
 
     def listen_to_signals(self, on_hangup: Callable[[], None]) -> None:
         """Take over the signals of the process."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.signalled)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self.signalled)
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
+
+    def depend_on(self, lifeline: int) -> None:
+        """Take the end of a pipe for a signal, too; the port is then given up at once, for whoever comes next."""
+        loop = asyncio.get_running_loop()
+
+        def ended() -> None:
+            loop.remove_reader(lifeline)
+            self.linger_s = 0.0
+            self.signalled()
+
+        loop.add_reader(lifeline, ended)
 
     def signalled(self) -> None:
         """One more signal."""

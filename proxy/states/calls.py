@@ -25,9 +25,7 @@ def has_delta(events: Sequence[StreamEvent]) -> bool:
     return False
 
 
-async def open_call(
-    x: Exchange, ports: Ports, *, prefill: str | None = None, renew_credential: bool = False
-) -> None:
+async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, renew_credential: bool = False) -> None:
     """Spend one call on the candidate whose turn it is, under the clocks `queue`, `connect`, then `first_event`.
 
     `failover` takes the place of `first_event` while another candidate is left.
@@ -80,6 +78,7 @@ async def first_delta(x: Exchange, ports: Ports) -> None:
             raise UpstreamEmptyAnswer
     x.deadline.stop("failover")
     x.deadline.stop("first_event")
+    x.course.attempts[-1].visit.answered()
     x.pending = pending
     x.upstream_request_id = x.call.request_id
     if x.first_delta_s is None:

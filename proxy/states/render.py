@@ -11,7 +11,6 @@ async def render(x: Exchange, ports: Ports) -> Event:
     """The record comes first, so that the caller's next turn finds it.  Done means: the socket took the last byte."""
     await x.conversation.commit()
     x.answer.usage = usage_of(x)
-    x.course.close_attempt(ports.clock.now())
     x.deadline.start("client_write", x.course.place.clocks.client_write)
     if x.request.stream:
         left = x.answer.events() if x.assured else x.pending

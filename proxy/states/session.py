@@ -1,5 +1,7 @@
 """session: find the conversation and take its lease; settle which candidates may be asked, and with how much."""
 
+from zlib import crc32
+
 from proxy.budget import fitting
 from proxy.course import Course
 from proxy.errors import ConversationLost
@@ -20,7 +22,8 @@ async def session(x: Exchange, ports: Ports) -> Event:
         x.conversation.release()
     else:
         allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
-        x.course = Course(fitting(x.request, allowed), ports.retry)
+        turn = crc32(x.session_id.encode()) if x.session_id else next(x.route.turns)
+        x.course = Course(fitting(x.request, allowed), ports.retry, turn)
         x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
     x.conversation = await ports.sessions.take(x.caller, x.request, x.course.candidate, replay=x.replayed)
     x.on_end(x.conversation.release)

@@ -9,11 +9,13 @@ from statechart.vocabulary import Event
 async def tool_parse(x: Exchange, _ports: Ports) -> Event:
     """What the decoder still held back joins the answer; it leaves with the closing frames.
 
-    A call that was cut is never told as finished.
+    A call that was cut is never told as finished.  The upstream is let go of: it has said all.
     """
+    x.drop_call()
+    x.course.close_attempt(x.clock.now())
     x.pending = x.decoder.end()
     x.answer.fold(x.pending)
-    cut = {choice for choice, _call in x.answer.cut_calls()}
+    cut = {index for index, call in x.answer.cut_calls() if call + 1 == len(x.answer.choices[index].calls)}
     x.finishes = {
         index: settle_finish(
             x.answer.finishes.get(index), calls_whole=bool(choice.calls) and index not in cut, calls_cut=index in cut

@@ -14,8 +14,9 @@ from proxy.wire.answer import PING
 class FakeClient:
     """A `Client`.  What it was told is in *status*, *headers* and *body*; *writes* are the pieces of the body.
 
-    *body_s* are the seconds that its own body takes to arrive.  It stops reading after *reads* writes; *on_write* is
-    called with the number of each write before it is taken, and may raise.  What the port forbids is kept in *faults*.
+    *body_s* are the seconds that its own body takes to arrive.  It does not read, and its socket is full from the
+    *reads*-th piece on.  *on_write* is called with the number of each piece before it is taken, and may raise.  What the
+    port forbids is kept in *faults*.
     """
 
     def __init__(
@@ -161,8 +162,8 @@ class FakeClient:
         return self._reads is None or len(self.writes) < self._reads or self._room.is_set()
 
     async def _take(self, data: bytes) -> None:
-        await self.drain()
         self._keep(data)
+        await self.drain()
 
     def _keep(self, data: bytes) -> None:
         self._note_fault(self.ended or self.was_reset, "a write after the end")

@@ -40,8 +40,9 @@ class WorldOptions(TypedDict, total=False):
     """What can be different about the gateway.
 
     *fallbacks*: the scripts of each fallback model, in order; *beside*: those of a second upstream of the same entry.
-    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *server*, *auth*: tables of the configuration.
-    *model*, *upstream*: further fields of the first entries.  *sessions* makes the store of conversations.
+    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *breaker*, *server*, *auth*: tables of the configuration.
+    *model*, *upstream*: further fields of the first entries; *each_upstream* of all.  *sessions* makes the store of
+    conversations.
     """
 
     fallbacks: Sequence[Scripts]
@@ -50,10 +51,12 @@ class WorldOptions(TypedDict, total=False):
     connects: bool
     clocks: Json
     retry: Json
+    breaker: Json
     server: Json
     auth: Json
     model: Json
     upstream: Json
+    each_upstream: Json
     credential: CredentialMode
     sessions: Callable[[ManualClock], SessionStore]
 
@@ -117,11 +120,14 @@ class World:
 
     def _tree(self, kind: str, options: WorldOptions) -> Json:
         where = {"base_url": "http://127.0.0.1:9/v1"} if kind == "openai" else {}
-        upstreams = [{"name": name, "kind": kind, **where} for name in self.upstreams]
+        more = options.get("each_upstream", {})
+        upstreams = [{"name": name, "kind": kind, **where, **more} for name in self.upstreams]
         upstreams[0] |= options.get("upstream", {})
         asked = {"id": MODEL, "upstreams": [name for name in self.upstreams if name not in self.fallbacks]}
         models = [{"id": name, "upstream": name} for name in self.fallbacks]
-        tables: Json = {name: options[name] for name in ("clocks", "retry", "server", "auth") if name in options}
+        tables: Json = {
+            name: options[name] for name in ("clocks", "retry", "breaker", "server", "auth") if name in options
+        }
         return {
             "auth": {"mode": "none"},
             "upstreams": upstreams,

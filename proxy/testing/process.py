@@ -10,13 +10,14 @@ Under pytest the fixture `daemon` starts as many as a test asks for, and ends th
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -28,6 +29,7 @@ START_LIMIT_S = 30.0
 LINE_LIMIT_S = 5.0  # the daemon gathers its lines for some 50 ms; the rest is for a busy machine
 STOP_LIMIT_S = 10.0
 POLL_S = 0.005
+URL = re.compile(r'(http://|unix:)[^"\s]+')
 
 Line = dict[str, Any]
 
@@ -147,7 +149,7 @@ class Daemon:
 
     @property
     def log(self) -> list[Line]:
-        """The log so far: one dictionary per line."""
+        """The log so far, which is to be in JSON: one dictionary per line."""
         with self.log_path.open("rb") as file:
             file.seek(self._read_bytes)
             whole, newline, _unfinished = file.read().rpartition(b"\n")
@@ -159,14 +161,14 @@ class Daemon:
         """The lines so far that have all these *fields*."""
         return [line for line in self.log if fields.items() <= line.items()]
 
-    async def line(self, **fields: Any) -> Line:
-        """The first line that has all these *fields*; waits for it.  Raises TimeoutError, with the fields."""
+    async def line(self, number: int = 1, /, **fields: Any) -> Line:
+        """The first, or *number*-th, line that has all these *fields*; waits for it.  Raises TimeoutError."""
         end = time.monotonic() + LINE_LIMIT_S
-        while not (found := self.lines(**fields)):
+        while len(found := self.lines(**fields)) < number:
             if time.monotonic() > end:
-                raise TimeoutError(f"no line with {fields} in {self.log_path}")
+                raise TimeoutError(f"{len(found)} lines with {fields}, not {number}, in {self.log_path}")
             await asyncio.sleep(POLL_S)
-        return found[0]
+        return found[number - 1]
 
     async def logged(self, request_id: str) -> Line:
         """The one line about a request; waits for it."""
@@ -174,11 +176,17 @@ class Daemon:
 
     def _wait_until_listening(self, workers: int) -> None:
         end = time.monotonic() + START_LIMIT_S
-        while len(listening := self.lines(event="server.listening")) < workers:
+        while len(urls := urls_in(self.log_path.read_text())) < workers:
             if self.exit_code is not None or time.monotonic() > end:
-                raise DaemonFailed(f"not listening (exit code {self.exit_code}): {self.errors}{self.log[-3:]}")
+                raise DaemonFailed(f"not listening (exit code {self.exit_code}): {self.errors}")
             time.sleep(POLL_S)
-        self.url = listening[0]["url"]
+        self.url = urls[0]
+
+
+def urls_in(log: str) -> list[str]:
+    """Where the workers listen, by a log of any format."""
+    listening = (line for line in log.splitlines(keepends=True) if "server.listening" in line and line.endswith("\n"))
+    return [found[0] for line in listening if (found := URL.search(line))]
 
 
 def clean_environment(home: Path) -> dict[str, str]:
@@ -215,13 +223,20 @@ class StartDaemon(Protocol):
         """Start a daemon; the parameters are those of `Daemon`."""
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[StartDaemon]:
-    """Start daemons as processes; they end with the test."""
+@contextmanager
+def daemons(folder: Path) -> Iterator[StartDaemon]:
+    """Start daemons as processes, each in a folder of its own under *folder*; they end with the block."""
     numbers = count(1)
     with ExitStack() as running:
 
         def start(config: Mapping[str, Any] | str | None = None, **options: Any) -> Daemon:
-            return running.enter_context(Daemon(config, folder=tmp_path / f"daemon-{next(numbers)}", **options))
+            return running.enter_context(Daemon(config, folder=folder / f"daemon-{next(numbers)}", **options))
 
+        yield start
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[StartDaemon]:
+    """Start daemons as processes; they end with the test."""
+    with daemons(tmp_path) as start:
         yield start

@@ -102,7 +102,7 @@ class SseParser:
             piece = _without_mark(begun, piece)
         at = self._take_lines(begun, piece, 0, events, one_event=True) if begun else 0
         end = max(piece.rfind(_BREAK, at) + len(_BREAK), piece.rfind(_CRLF_BREAK, at) + len(_CRLF_BREAK))
-        whole = self._split(piece[at:end]) if self.failure is None and not begun else None
+        whole = self._split(piece[at:end]) if self.failure is None else None
         if whole is not None:
             events += whole
             at = end

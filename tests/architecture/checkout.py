@@ -4,24 +4,27 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("proxy", "statechart", "tests", "docs", "pyproject.toml")
+PARTS = ("proxy", "statechart", "tests", "docs", "pyproject.toml")
+SURROUNDINGS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
 RUN_LIMIT_S = 60.0
 
 
 class Checkout:
-    """A copy in *folder*; compiled files are copied along, so that it starts as fast as the original."""
+    """A copy of *parts* in *folder*; compiled files are copied along, so that it starts as fast as the original."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parts: Sequence[str] = PARTS) -> None:
         self.folder = folder
-        for name in COPIED:
-            source = ROOT / name
+        for part in parts:
+            source, copy = ROOT / part, folder / part
             if source.is_dir():
-                shutil.copytree(source, folder / name)
+                shutil.copytree(source, copy)
             else:
-                shutil.copy2(source, folder / name)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, copy)
 
     def write(self, path: str, text: str) -> None:
         """Write a file, whether or not there is one."""
@@ -44,15 +47,16 @@ class Checkout:
         """Run the interpreter on the copy."""
         return self._run(sys.executable, *arguments)
 
-    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run tests of the copy, as one process without caches."""
-        return self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+    def pytest(self, *arguments: str, plugins: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run tests of the copy, without caches, and with no more plugins than are named: loading all takes long."""
+        chosen = [part for plugin in ("pytest_asyncio.plugin", "pytest_timeout", *plugins) for part in ("-p", plugin)]
+        return self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, *arguments)
 
     def _run(self, *command: str, text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - commands of ours
             command,
             cwd=self.folder,
-            env={**os.environ, "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},  # the copy is no repository's part
+            env={**os.environ, **SURROUNDINGS, "GIT_CEILING_DIRECTORIES": str(self.folder.parent)},
             input=text,
             capture_output=True,
             text=True,

@@ -9,6 +9,7 @@ from tests.architecture.checkout import ROOT, Checkout
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE, re.DOTALL))
 DIFFS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
+PLUGINS = ("pytest_aiohttp.plugin", "proxy.testing.plugin")
 TESTS = [path for path in FILES if path.startswith("tests/")]
 
 
@@ -30,7 +31,7 @@ def test_every_block_of_the_page_is_used() -> None:
 
 def test_the_examples_work_and_the_architecture_agrees(extended: Checkout) -> None:
     """One run for all: to start is what costs."""
-    done = extended.pytest(*TESTS, "tests/architecture/test_tables.py")
+    done = extended.pytest(*TESTS, "tests/architecture/test_tables.py", plugins=PLUGINS)
 
     assert done.returncode == 0, done.stdout
 

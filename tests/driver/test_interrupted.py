@@ -10,7 +10,7 @@ COMMITTED = {"stream", "resume", "render"}
 
 
 @pytest.mark.parametrize("state", RESTING)
-async def test_a_caller_who_leaves_ends_the_request_where_it_is(held, state):
+async def test_a_caller_who_leaves_ends_the_request_where_it_is(held: Held, state: str) -> None:
     walk = await held(State(state))
     told = walk.client.body
     walk.client.leave()
@@ -21,7 +21,7 @@ async def test_a_caller_who_leaves_ends_the_request_where_it_is(held, state):
 
 
 @pytest.mark.parametrize("state", RESTING)
-async def test_the_daemon_going_down_ends_the_request_and_says_so(held, state):
+async def test_the_daemon_going_down_ends_the_request_and_says_so(held: Held, state: str) -> None:
     walk = await held(State(state))
     walk.world.gateway.cut()
     x = await walk.end()
@@ -32,7 +32,7 @@ async def test_the_daemon_going_down_ends_the_request_and_says_so(held, state):
 
 
 @pytest.mark.parametrize("state", [state for state in RESTING if state != "backoff"])
-async def test_the_deadline_ends_the_request_wherever_it_waits(held, state):
+async def test_the_deadline_ends_the_request_wherever_it_waits(held: Held, state: str) -> None:
     walk = await held(State(state), clocks={"total": 7})
     x = await walk.end()
 
@@ -42,7 +42,7 @@ async def test_the_deadline_ends_the_request_wherever_it_waits(held, state):
     assert x.clock.passed_s == pytest.approx(7)
 
 
-async def test_the_deadline_would_end_a_wait_for_another_attempt_as_well(held):
+async def test_the_deadline_would_end_a_wait_for_another_attempt_as_well(held: Held) -> None:
     """None begins that would end after it, so here the deadline comes as a surprise."""
     walk = await held(State.BACKOFF)
     walk.exchange.deadline.expire("total", 1800)
@@ -53,7 +53,7 @@ async def test_the_deadline_would_end_a_wait_for_another_attempt_as_well(held):
 
 
 @pytest.mark.parametrize("state", ["validate", "auth", "session", "backoff"])
-async def test_requests_that_nobody_works_on_are_ended_as_soon_as_new_ones_are_refused(held, state):
+async def test_requests_that_nobody_works_on_are_ended_as_soon_as_new_ones_are_refused(held: Held, state: str) -> None:
     walk = await held(State(state))
     walk.world.gateway.refuse()
     x = await walk.end()
@@ -63,7 +63,7 @@ async def test_requests_that_nobody_works_on_are_ended_as_soon_as_new_ones_are_r
 
 
 @pytest.mark.parametrize("state", ["upstream", "stream", "resume", "read", "render"])
-async def test_requests_that_an_upstream_works_on_run_on_while_new_ones_are_refused(held, state):
+async def test_requests_that_an_upstream_works_on_run_on_while_new_ones_are_refused(held: Held, state: str) -> None:
     walk = await held(State(state))
     walk.world.gateway.refuse()
     await walk.clock.advance(1)
@@ -73,7 +73,7 @@ async def test_requests_that_an_upstream_works_on_run_on_while_new_ones_are_refu
     await walk.end()
 
 
-async def test_a_request_that_comes_too_late_is_turned_away(play):
+async def test_a_request_that_comes_too_late_is_turned_away(play: Play) -> None:
     world = play.world()
     world.gateway.refuse()
     x = await world.begin().end()

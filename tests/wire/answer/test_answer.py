@@ -126,6 +126,7 @@ def test_what_an_upstream_adds_counts_as_size_where_it_grows() -> None:
 
     assert folded(TextDelta("a", 0, constant), TextDelta("b", 0, constant)).size_bytes == 2
     assert folded(TextDelta("a", 0, growing), TextDelta("b", 0, growing)).size_bytes > 60
+    assert folded(ToolCallDelta(0, "c", "f", "", 0, Extras(call={"signature": "s" * 100}))).size_bytes > 100
 
 
 def test_constant_extras_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,3 +154,33 @@ def test_extras_that_come_again_after_others_count_again() -> None:
     answer = folded(TextDelta("a", 0, first), TextDelta("b", 0, second), TextDelta("c", 0, first))
 
     assert answer.chunk == {"service_tier": "flex"}
+
+
+def test_a_choice_that_only_finished_is_a_choice() -> None:
+    """Its finish reason is to be settled like any other."""
+    assert folded(Finished("stop", 1)).choices.keys() == {1}
+
+
+def test_the_events_of_an_answer_are_the_shortest_that_fold_to_it() -> None:
+    answer = folded(
+        TextDelta("a", 0, Extras({"provider": "p"}, {"stop_reason": "x"})),
+        ToolCallDelta(0, "c", "f", "{", 0, Extras(call={"signature": "s"})),
+        TextDelta("b", 1),
+        RefusalDelta("r", 1),
+        ToolCallDelta(0, None, None, "}"),
+        TextDelta("c", 0, Extras(None, None, {"n": 1})),
+        ReasoningDelta("h", 1),
+        ToolCallDelta(0, "d", "sql", "", 2, kind="custom"),
+        Usage(1, 1, 2),
+        Finished("stop"),
+    )
+
+    assert answer.events() == [
+        ChoiceExtras(Extras({"provider": "p"}, {"stop_reason": "x"}, {"n": 1})),
+        TextDelta("ac"),
+        ToolCallDelta(0, "c", "f", "{}", 0, Extras(call={"signature": "s"})),
+        ReasoningDelta("h", 1),
+        TextDelta("b", 1),
+        RefusalDelta("r", 1),
+        ToolCallDelta(0, "d", "sql", "", 2, kind="custom"),
+    ]

@@ -76,6 +76,14 @@ def test_nothing_but_text_is_told() -> None:
     assert frames.emitted
 
 
+def test_the_fingerprint_is_told_once_it_is_known(usage: Usage, chunks_of: Callable[..., Any]) -> None:
+    frames = CompletionFrames(HEAD)
+    told = frames.frames([TextDelta("a"), ChoiceExtras(Extras({"system_fingerprint": "fp"})), TextDelta("b")])
+    chunks = chunks_of(told + frames.closing({0: "stop"}, usage))
+
+    assert [chunk.get("system_fingerprint") for chunk in chunks] == [None, "fp", "fp", "fp"]
+
+
 def test_a_finish_by_calls_is_a_stop_here(
     usage: Usage, chunks_of: Callable[..., Any], schema: Callable[..., None]
 ) -> None:

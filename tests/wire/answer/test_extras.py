@@ -198,6 +198,15 @@ def test_extras_of_a_call_are_told_beside_it_and_joined_in_the_body(
     ]
 
 
+def test_extras_of_a_later_piece_of_arguments_leave_once(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
+    extras = Extras({"provider": "p"}, {"stop_reason": "x"}, {"n": 1})
+    events = [ToolCallDelta(0, "c", "f", "{"), ToolCallDelta(0, None, None, "}", 0, extras)]
+    *_, before, last = told_chunks(head, chunks_of, *events)
+
+    assert "provider" not in before
+    assert last["choices"][0]["delta"].keys() == {"tool_calls", "n"}
+
+
 def test_extras_of_a_custom_call_are_told_in_its_form(head: AnswerHead, chunks_of: Callable[..., Any]) -> None:
     events: list[StreamEvent] = [
         ToolCallDelta(0, "c", "f", "", kind="custom"),
@@ -241,12 +250,19 @@ def test_log_probabilities_are_told_in_the_choice_and_joined_in_the_body(
 def test_log_probabilities_with_gaps_are_filled_to_the_schema(
     head: AnswerHead, schema: Callable[..., None], chunks_of: Callable[..., Any]
 ) -> None:
-    sloppy = {"content": [{"token": "a", "top_logprobs": [{"token": "b"}, 7]}, None]}
+    sloppy = {"content": [{"token": "a", "top_logprobs": [{"token": "b"}, 7]}, None, {"token": "c"}]}
     chunks = told_chunks(head, chunks_of, TextDelta("a", 0, Extras(None, {"logprobs": sloppy})))
 
     schema("CreateChatCompletionStreamResponse", chunks[1])
-    (token,) = chunks[1]["choices"][0]["logprobs"]["content"]
-    assert token["top_logprobs"] == [{"token": "b", "logprob": -9999.0, "bytes": None}]
+    assert chunks[1]["choices"][0]["logprobs"]["content"] == [
+        {
+            "token": "a",
+            "logprob": -9999.0,
+            "bytes": None,
+            "top_logprobs": [{"token": "b", "logprob": -9999.0, "bytes": None}],
+        },
+        {"token": "c", "logprob": -9999.0, "bytes": None, "top_logprobs": []},
+    ]
 
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"content": None}, {"tokens": ["a"], "token_logprobs": [-1]}])

@@ -132,7 +132,7 @@ def folded(events: list[StreamEvent], finishes: dict[int, str], usage: Usage) ->
 # --- the laws
 
 
-@any_answer(150)
+@any_answer(100)
 @given(heads, answers(), usages)
 def test_every_stream_keeps_the_laws_of_a_stream(
     chunks_of: Callable[..., Any], head: AnswerHead, answer: AnyAnswer, usage: Usage
@@ -177,7 +177,7 @@ def test_every_stream_keeps_the_laws_of_a_stream(
     assert finished == set(finishes), "one finish per choice"
 
 
-@any_answer(150)
+@any_answer(100)
 @given(heads, answers(), usages, st.data())
 def test_the_batches_in_which_events_come_change_no_byte(
     head: AnswerHead, answer: AnyAnswer, usage: Usage, data: st.DataObject
@@ -194,7 +194,7 @@ def test_the_batches_in_which_events_come_change_no_byte(
     assert told + frames.closing(finishes, usage) == stream_of(head, events, finishes, usage)
 
 
-@any_answer(150)
+@any_answer(100)
 @given(heads, answers(), usages)
 def test_stream_and_body_say_the_same(
     chunks_of: Callable[..., Any], collected: Callable[..., Any], head: AnswerHead, answer: AnyAnswer, usage: Usage

@@ -204,7 +204,7 @@ def test_null_is_never_refused(chat: Chat) -> None:
 
 def test_a_request_can_not_be_changed(chat: Chat) -> None:
     with pytest.raises(FrozenInstanceError):
-        chat().model = "another"  # type: ignore[misc] - the point of the test
+        chat().model = "another"  # type: ignore[misc]  # what must fail
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_a_whole_body_without_a_finish_reason_stopped(reason: Any) -> None:
 def test_think_tags_are_reasoning_where_configured() -> None:
     events = read(answer({"content": "<think>hm</think>\na"}), think_tags=True)
     assert events == [ReasoningDelta("hm"), TextDelta("a"), Finished("stop")]
+    assert read(answer({"content": "<think>hm</think>"}))[0] == TextDelta("<think>hm</think>")
 
 
 def test_what_was_passed_over_is_counted() -> None:

@@ -36,7 +36,10 @@ def test_the_end_before_any_event_is_a_disconnect(play: Play, silence: bytes) ->
     assert not outcome.had_events
 
 
-@pytest.mark.parametrize("item", [b": ping\n", b"data:\n\n", "noise", ROLE, TEXT, call("{}")])
+@pytest.mark.parametrize(
+    "item",
+    [b": ping\n", b"data:\n\n", "noise", ROLE, TEXT, call("{}"), b'data: {"choices":[{"delta":{"content":"a"}}]}'],
+)
 def test_the_end_after_events_is_a_truncated_answer(play: Play, item: Any) -> None:
     outcome = play(item)
     assert type(outcome.failure) is UpstreamTruncated
@@ -92,6 +95,16 @@ def test_usage_after_the_finish_completes_the_answer_at_once(play: Play) -> None
     outcome = play(TEXT, STOP, COUNTS, eof=False)
     assert (outcome.complete, outcome.finishing) == (True, False)
     assert outcome.events[-2:] == [Usage(9, 2, 11), Finished("stop")]
+
+
+@pytest.mark.parametrize("reason", [None, "", "null"])
+def test_so_does_usage_beside_an_empty_delta(play: Play, reason: Any) -> None:
+    chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": USAGE}
+    assert play(TEXT, STOP, chunk, eof=False).complete
+
+
+def test_usage_beside_more_text_does_not(play: Play) -> None:
+    assert play(TEXT, STOP, TEXT | {"usage": USAGE}, eof=False).finishing
 
 
 def test_usage_with_the_finish_waits_since_it_may_not_be_the_last(play: Play) -> None:

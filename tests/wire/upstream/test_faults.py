@@ -284,11 +284,12 @@ def test_a_200_with_a_web_page_is_a_challenge(content_type: str | None) -> None:
         ({"error": {"message": "m", "code": 401}}, UpstreamAuthFailed),
         ({"answer": 42}, UpstreamProtocolError),
         (b"plain", UpstreamProtocolError),
+        ({"errors": []}, UpstreamProtocolError),
         (b"", UpstreamDisconnected),
         (b"\n", UpstreamDisconnected),
     ],
 )
-@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize("status", [200, 202, 600])
 def test_a_200_that_is_no_answer_is_what_it_tells(status: int, body: Any, kind: type[TurnstileError]) -> None:
     assert type(fault(status, body, "text/plain")) is kind
 

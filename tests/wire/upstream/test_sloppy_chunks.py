@@ -226,6 +226,8 @@ def test_what_follows_the_end_is_dropped_and_counted(play: Play) -> None:
 def test_a_finish_without_text_or_calls_is_the_empty_answer_and_counted(play: Play) -> None:
     outcome = play(delta(role="assistant", content=""), finish("stop"), DONE)
     assert (outcome.events, outcome.anomalies) == ([Finished("stop")], {"empty": 1})
+    assert play(said("\n"), finish("stop"), DONE, think_tags=True).anomalies == {}
+    assert play(finish("stop"), DONE, think_tags=True).anomalies == {"empty": 1}
 
 
 @pytest.mark.parametrize(

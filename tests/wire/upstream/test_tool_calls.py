@@ -117,6 +117,17 @@ def test_a_missing_id_is_made_at_the_start_and_a_late_one_is_ignored(play: Play,
     assert outcome.calls == [("made_0", "f", '{"x":1}')]
 
 
+def test_a_call_is_found_by_its_late_id(play: Play) -> None:
+    outcome = play(
+        calls(part(0, None, "f", "{")),
+        calls(part(0, "late", arguments='"x"')),
+        calls(part(0, "b", "g", "[")),
+        calls(part(None, "late", arguments=":1}"), part(None, "b", arguments="]")),
+        DONE,
+    )
+    assert outcome.calls == [("made_0", "f", '{"x":1}'), ("b", "g", "[]")]
+
+
 def test_a_late_id_without_an_index_belongs_to_the_call_that_has_none(play: Play) -> None:
     outcome = play(calls(part(name="f", arguments="{")), calls(part(None, "late", arguments="}")), DONE)
     assert outcome.calls == [("made_0", "f", "{}")]
@@ -280,6 +291,10 @@ def test_null_and_empty_tool_calls_are_nothing(play: Play, nothing: Any) -> None
 )
 def test_a_fragment_of_another_shape_is_malformed(play: Play, fragment: Any) -> None:
     assert isinstance(play(calls(fragment)).failure, UpstreamProtocolError)
+
+
+def test_a_long_name_is_taken(play: Play) -> None:
+    assert play(calls(part(0, "a", "f" * 1024, "{}")), DONE).calls == [("a", "f" * 1024, "{}")]
 
 
 def test_tool_calls_of_another_type_are_malformed(play: Play) -> None:

@@ -1,0 +1,153 @@
+"""Starting: where it listens, what a former life may leave behind, and how it says that it can't."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.testing.process import StartDaemon, clean_environment
+from tests.e2e.wire import ask, chat
+
+ROOT = Path(__file__).parents[2]
+
+
+def turnstile(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run the command in *folder*: exit code, standard output, standard error."""
+    ended = subprocess.run(  # noqa: S603 - a command of ours
+        [Path(sys.executable).with_name("turnstile"), *arguments],
+        cwd=folder,
+        env=clean_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="ts-") as folder:
+        yield Path(folder)
+
+
+async def test_with_no_configuration_at_all_it_answers(daemon: StartDaemon) -> None:
+    """A first start needs no file, no account, no key."""
+    running = daemon()
+    assert running.url.startswith("http://127.0.0.1:")
+    assert [model["id"] for model in (await ask(running.url, "GET", "/v1/models")).json["data"]] == ["scripted"]
+    answer = await ask(running.url, "POST", "/v1/chat/completions", chat("Are you there?"))
+    assert answer.json["choices"][0]["message"]["content"] == "You said: Are you there?"
+    (listening,) = running.lines(event="server.listening")
+    assert listening["pid"] == running.pid
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "told"),
+    [
+        (None, ["--prot", "1"], "unrecognized arguments: --prot"),
+        (None, ["--port", "{busy}"], "cannot listen on 127.0.0.1:{busy}: address already in use"),
+        (None, ["--config", "missing.toml"], "missing.toml: no such file or directory"),
+        ("[server]\nprot = 1\n", [], "server.prot: unknown key; did you mean 'port'"),
+    ],
+    ids=["wrong flag", "busy port", "missing file", "unknown key"],
+)
+async def test_what_the_operator_can_mend_is_one_clear_line(
+    tmp_path: Path, file: str | None, arguments: list[str], told: str
+) -> None:
+    """No traceback; and the exit code says it, so that a supervisor knows."""
+    if file is not None:
+        (tmp_path / "turnstile.toml").write_text(file)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        busy = str(other.getsockname()[1])
+        arguments = [argument.replace("{busy}", busy) for argument in arguments]
+        code, out, errors = turnstile(tmp_path, "serve", *arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert errors.startswith("turnstile: ")
+    assert told.replace("{busy}", busy) in errors
+    assert errors.count("\n") == errors.count("\nturnstile: ") + 1, "each problem is one line"
+    assert "Traceback" not in errors
+
+
+async def test_the_port_is_free_again_after_a_kill(daemon: StartDaemon) -> None:
+    """Also while connections of the former life are still known to the kernel."""
+    first = daemon()
+    port = first.url.rpartition(":")[2]
+    assert (await ask(first.url, "POST", "/", chat())).status == 200
+    first.signal(signal.SIGKILL)
+    assert await first.exited() == -signal.SIGKILL
+    second = daemon(args=["--port", port])
+    assert second.url == first.url
+    assert (await ask(second.url, "POST", "/", chat())).status == 200
+
+
+async def test_a_unix_socket_is_listened_on_and_cleaned_up(daemon: StartDaemon, short_path: Path) -> None:
+    path = short_path / "turnstile.sock"
+    running = daemon(args=["--unix", str(path)])
+    assert running.url == f"unix:{path}"
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    answer = await ask(running.url, "POST", "/v1/chat/completions", chat(stream=True))
+    assert answer.status == 200
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert (await running.logged(answer.headers["x-request-id"]))["end_reason"] == "done"
+    running.signal(signal.SIGTERM)
+    assert await running.exited() == 0
+    assert not path.exists()
+
+
+async def test_a_unix_socket_that_a_kill_has_left_is_taken_over(daemon: StartDaemon, short_path: Path) -> None:
+    path = short_path / "turnstile.sock"
+    first = daemon(args=["--unix", str(path)])
+    first.signal(signal.SIGKILL)
+    await first.exited()
+    assert path.exists()
+    second = daemon(args=["--unix", str(path)])
+    assert (await ask(second.url, "GET", "/readyz")).status == 200
+
+
+async def test_a_unix_socket_that_somebody_listens_on_is_left_alone(
+    daemon: StartDaemon, short_path: Path, tmp_path: Path
+) -> None:
+    path = short_path / "turnstile.sock"
+    running = daemon(args=["--unix", str(path)])
+    code, _, errors = turnstile(tmp_path, "serve", "--unix", str(path))
+    assert (code, errors) == (1, f"turnstile: cannot listen on {path}: address already in use\n")
+    assert (await ask(running.url, "GET", "/readyz")).status == 200
+
+
+async def test_a_file_in_place_of_a_socket_is_left_alone(short_path: Path, tmp_path: Path) -> None:
+    path = short_path / "precious"
+    path.write_text("data")
+    code, _, errors = turnstile(tmp_path, "serve", "--unix", str(path))
+    assert code == 1
+    assert str(path) in errors
+    assert path.read_text() == "data"
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_matter(tmp_path: Path) -> None:
+    """As with `turnstile serve | head -1`."""
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "proxy", "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(writing)
+        with os.fdopen(reading) as log:
+            assert json.loads(log.readline())["event"] == "server.listening"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert errors == b""
