@@ -104,8 +104,8 @@ class UpstreamBase(Section):
     """Clocks that differ for this upstream."""
 
     @property
-    def passes_key_through(self) -> bool:
-        """Whether callers show their own keys to it."""
+    def shares_credential(self) -> bool:
+        """Whether all callers' requests go there under one credential."""
         return False
 
     @classmethod
@@ -145,9 +145,9 @@ class OpenAIUpstream(UpstreamBase):
     """Whether text between `<think>` and `</think>` is reasoning."""
 
     @property
-    def passes_key_through(self) -> bool:
-        """Whether callers show their own keys to it."""
-        return self.credential.mode == "pass_through"
+    def shares_credential(self) -> bool:
+        """Whether all callers' requests go there under one credential; an address without any counts as one."""
+        return self.credential.mode != "pass_through"
 
 
 class ScriptedUpstream(UpstreamBase):

@@ -64,7 +64,7 @@ class Gateway:
         self.upstreams = build_upstreams(settings, self._clock, self._given)
         self.healths = {
             entry.name: UpstreamHealth(
-                settings.breaker, self._clock, self._random, shared_credential=not entry.passes_key_through
+                settings.breaker, self._clock, self._random, shared_credential=entry.shares_credential
             )
             for entry in settings.upstreams
         }

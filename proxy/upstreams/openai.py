@@ -42,7 +42,7 @@ class OpenAIUpstream:
         self._clock = clock
         self._http = http
         self._forward = frozenset(entry.forward_headers)
-        self._passes_key_through = entry.passes_key_through
+        self._passes_key_through = not entry.shares_credential
         self._headers = [("Content-Type", "application/json"), ("Accept-Encoding", "identity")]
         if entry.credential.token is not None:
             self._headers.append(("Authorization", f"Bearer {entry.credential.token.reveal()}"))

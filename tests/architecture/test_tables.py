@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import proxy.dialects
 import proxy.states
@@ -47,7 +48,7 @@ def test_every_kind_of_upstream_is_a_file_or_folder_of_its_name_and_a_row() -> N
 
 def test_every_kind_of_upstream_can_be_configured_and_made() -> None:
     assert config.KINDS.keys() == proxy.upstreams.KINDS.keys()
-    assert {kind: table.model_fields["kind"].annotation.__args__ for kind, table in config.KINDS.items()} == {
+    assert {kind: get_args(table.model_fields["kind"].annotation) for kind, table in config.KINDS.items()} == {
         kind: (kind,) for kind in config.KINDS
     }
 

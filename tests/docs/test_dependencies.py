@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 
 from tests.architecture.checkout import ROOT
 from tests.architecture.source import CODE, HARNESS, nodes, place
@@ -25,47 +26,56 @@ def name_of(requirement: str) -> str:
     return re.split(r"[^\w-]", requirement, maxsplit=1)[0]
 
 
-def test_every_dependency_has_one_line_and_a_reason() -> None:
-    declared = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]}
-    extras = PROJECT["project"]["optional-dependencies"]
-    declared |= {name_of(requirement) for extra in extras.values() for requirement in extra}
-    declared |= {name_of(requirement) for requirement in PROJECT["build-system"]["requires"]}
-    declared |= {name_of(requirement) for requirement in re.findall(r"^WEIGHTS := (\S+)$", MAKEFILE, re.MULTILINE)}
-    told = [row[0] for row in ROWS]
+RUNTIME = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]}
+EXTRAS = {
+    extra: {name_of(requirement) for requirement in requirements}
+    for extra, requirements in PROJECT["project"]["optional-dependencies"].items()
+}
+BUILD = {name_of(requirement) for requirement in PROJECT["build-system"]["requires"]}
+WEIGHTS = {name_of(requirement) for requirement in re.findall(r"^WEIGHTS := (\S+)$", MAKEFILE, re.MULTILINE)}
 
-    assert sorted(told) == sorted((declared | COME_ALONG.keys()) - {"turnstile-gateway"})
+
+def imported(file: Path) -> set[str]:
+    """The packages that a file imports, but for the standard library and our own."""
+    modules = [alias.name for node in nodes(file) if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes(file) if isinstance(node, ast.ImportFrom)]
+    return {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {"proxy", "statechart"}
+
+
+def test_every_dependency_has_one_line_and_a_reason() -> None:
+    declared = set().union(RUNTIME, COME_ALONG, *EXTRAS.values(), BUILD, WEIGHTS) - {"turnstile-gateway"}
+
+    assert sorted(row[0] for row in ROWS) == sorted(declared)
     assert all(len(row[-1]) > 20 for row in ROWS)
 
 
 def test_every_extra_is_named_where_it_is_declared() -> None:
-    extras = PROJECT["project"]["optional-dependencies"]
-    for name, *_, extra, _reason in (row for row in ROWS if len(row) == 3 and set(row[1].split(", ")) <= extras.keys()):
-        assert (
-            any(name == name_of(requirement) for each in extra.split(", ") for requirement in extras[each])
-            or name in MAKEFILE
-        )
+    """The weights are installed along with the extra `real`."""
+    told = {
+        (name, extra)
+        for name, where, _ in (row for row in ROWS if len(row) == 3)
+        for extra in where.split(", ")
+        if extra in EXTRAS
+    }
+    declared = {(name, extra) for extra, names in EXTRAS.items() for name in names} | {
+        (name, "real") for name in WEIGHTS
+    }
+
+    assert told - declared <= {("pytest", "dev"), ("pytest-aiohttp", "dev")}, "which the extra `testing` brings there"
+    assert {name for name, _ in declared} - {name for name, _ in told} == {"turnstile-gateway"}
 
 
 def test_what_the_daemon_imports_is_declared() -> None:
-    """A package that only happens to be there is missing at the next operator's."""
-    runtime = {name_of(requirement) for requirement in PROJECT["project"]["dependencies"]} | COME_ALONG.keys()
-    testing = {name_of(requirement) for requirement in PROJECT["project"]["optional-dependencies"]["testing"]}
+    """A package that only happens to be there is missing at the next operator's.  The harness may need an extra."""
     distributions = packages_distributions()
-    undeclared = []
-    for file in CODE:
-        allowed = runtime | testing if HARNESS in file.parents else runtime
-        for node in nodes(file):
-            match node:
-                case ast.Import(names=names):
-                    modules = [alias.name for alias in names]
-                case ast.ImportFrom(module=str(module), level=0):
-                    modules = [module]
-                case _:
-                    continue
-            for module in (
-                {each.partition(".")[0] for each in modules} - sys.stdlib_module_names - {"proxy", "statechart"}
-            ):
-                if not {each.lower().replace("_", "-") for each in distributions.get(module, [])} & allowed:
-                    undeclared.append(f"{place(file)}: {module}")
+    daemon = RUNTIME | COME_ALONG.keys()
+    harness = daemon.union(*EXTRAS.values())
+    undeclared = [
+        f"{place(file)}: {module}"
+        for file in CODE
+        for module in imported(file)
+        if not {name.lower().replace("_", "-") for name in distributions.get(module, ())}
+        & (harness if HARNESS in file.parents else daemon)
+    ]
 
     assert undeclared == []

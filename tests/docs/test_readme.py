@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from proxy.config import load
+from proxy.config import OpenAIUpstream, load
 from proxy.testing.frames import read_stream, text_of_stream
 from proxy.testing.process import Daemon
 from tests.docs.pages import PAGES, blocks
@@ -57,9 +57,8 @@ def test_the_curl_example_works_as_written(served: Daemon) -> None:
 
 @pytest.mark.real
 def test_the_python_example_works_as_written(served: Daemon) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PYTHON.replace(URL, served.url)], capture_output=True, text=True, check=True
-    )  # noqa: S603 - as a reader does
+    command = [sys.executable, "-c", PYTHON.replace(URL, served.url)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - as a reader does
 
     assert done.stdout == f"{SAID}\n{SAID}"
 
@@ -70,6 +69,7 @@ def test_the_configuration_of_the_readme_serves_another_server(tmp_path: Path) -
     path.write_text(TOML)
     settings = load(path, {}, {})
     (model,), (upstream,) = settings.models, settings.upstreams
+    assert isinstance(upstream, OpenAIUpstream)
     there = {
         "auth": {"mode": "none"},
         "upstreams": [{"name": "scripted", "kind": "scripted"}],

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 LIMIT_S = 5.0
-SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+SSE_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 
 
 class Call:
@@ -53,7 +55,7 @@ class Call:
     async def answer(self, status: str, body: Any, **headers: str) -> None:
         """A whole response; `Retry_After` stands for `Retry-After`."""
         raw = json.dumps(body).encode()
-        fields = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(raw)), "Connection": "close"}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
         await self.send("\r\n".join(lines).encode() + raw)
