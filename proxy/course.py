@@ -21,6 +21,7 @@ from proxy.ports import Candidate, Place, Visit
 
 HINT_SPREAD = 0.1  # on top of Retry-After, so that callers who were told the same moment do not come back as one
 HINT_SPREAD_CAP_S = 1.0
+MOST_DOUBLINGS = 64  # beyond any cap, and below what a float can't hold
 ABOUT_THE_CALLER = (PassThroughDenied, UpstreamRateLimited, UpstreamRefused)
 """The 4xx of an upstream."""
 
@@ -48,7 +49,12 @@ def retry_delay_s(attempt: int, hint_s: float | None, policy: Retry, random: Ran
     """
     if hint_s is not None:
         return hint_s + random.uniform(0.0, min(HINT_SPREAD_CAP_S, hint_s * HINT_SPREAD))
-    return random.uniform(0.0, min(policy.cap_s, policy.base_s * 2.0 ** (attempt - 1)))
+    return random.uniform(0.0, longest_wait_s(attempt, policy))
+
+
+def longest_wait_s(attempt: int, policy: Retry) -> float:
+    """The most seconds to wait after *attempt* calls (1-based) where the upstream gives no hint."""
+    return min(policy.cap_s, policy.base_s * 2.0 ** min(attempt - 1, MOST_DOUBLINGS))
 
 
 class Course:
@@ -156,7 +162,7 @@ class Course:
             return False  # a candidate that is there beats another wait for one that is not
         hint_s = error.retry_after_s
         if hint_s is None:
-            return min(self._policy.cap_s, self._policy.base_s * 2.0 ** (self.here - 1)) < left_s
+            return longest_wait_s(self.here, self._policy) < left_s
         reach_s = self._policy.cap_s if self.others_left else self._policy.retry_after_cap_s
         return hint_s <= reach_s and hint_s + min(HINT_SPREAD_CAP_S, hint_s * HINT_SPREAD) < left_s
 
@@ -166,11 +172,11 @@ class Course:
         A fallback's 4xx says nothing about why the fallback was asked at all, and would send the caller looking for a
         fault in a request that the model asked for would have taken.
         """
-        if self.position == 0 or not isinstance(error, ABOUT_THE_CALLER):
+        earlier = [attempt.error for attempt in self.attempts[:-1] if attempt.error is not None]
+        if not earlier or self.position == 0 or not isinstance(error, ABOUT_THE_CALLER):
             return None
         if (error.retryable and self.may_repeat(error, left_s)) or (error.falls_back and self.others_left):
             return None
-        earlier = [attempt.error for attempt in self.attempts[:-1] if attempt.error is not None]
         return next((each for each in reversed(earlier) if not isinstance(each, ABOUT_THE_CALLER)), earlier[0])
 
     def give_up(self) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-
 SHUTDOWN = "shutdown"
 """The reason that is no clock: the daemon has no more patience with live requests."""
 

@@ -171,6 +171,12 @@ class Exchange:
         return frames is not None and frames.emitted
 
     @property
+    def closed(self) -> bool:
+        """Whether the end mark of a stream was written: it may have left, and nothing may follow it."""
+        frames: FrameRenderer | None = getattr(self, "frames", None)
+        return frames is not None and frames.closed
+
+    @property
     def path(self) -> str:
         """The states walked through, like `validate>auth>…>done`."""
         return ">".join([INITIAL, *(step.target for step in self.trace)])

@@ -196,8 +196,8 @@ class UpstreamCall(Protocol):
     async def flow(self, sink: EventSink) -> None:
         """Give the events to *sink* as they come, in the turn of the loop in which they come.
 
-        Returns when the answer is complete or finishing, or when the sink has asked for a pause.  Raises the typed errors
-        of the upstream, and whatever the sink raises.
+        Returns when the answer is complete or finishing, or when the sink has asked for a pause.  Raises the typed
+        errors of the upstream, and whatever the sink raises.
         """
 
     def settle(self) -> Sequence[StreamEvent]:

@@ -11,7 +11,10 @@ from statechart.vocabulary import State
 
 
 async def tell(x: Exchange, ports: Ports) -> None:
-    """An envelope while the headers are held back, one error frame after that, nothing to who is gone."""
+    """An envelope while the headers are held back, one error frame after that, nothing to who is gone.
+
+    An answer that was cut when all of it was on its way is broken off: no word may follow its end.
+    """
     failure = x.failure
     if x.state is State.DONE or failure is None:
         x.told_status = 200
@@ -28,7 +31,7 @@ async def tell(x: Exchange, ports: Ports) -> None:
                 await x.client.answer(
                     failure.told_status, [*headers_of_any_answer(x, ports), *headers], error_body(failure)
                 )
-            elif x.client.streaming:
+            elif x.client.streaming and not x.closed:
                 await x.client.end(error_frame(failure), close=True)
             else:
                 x.client.reset()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 import structlog
@@ -61,7 +62,7 @@ def crash(*_args: object, **_options: object) -> None:
 class BrokenDecoder(NativeDecoder):
     """A decoder with a bug at its end."""
 
-    end = crash  # type: ignore[assignment]
+    end = crash
 
 
 BROKEN: dict[str, tuple[type, str]] = {
@@ -77,13 +78,13 @@ BROKEN: dict[str, tuple[type, str]] = {
 
 @pytest.fixture
 def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
-    """`with crashing(state):` what the state uses has a bug, whose message is a secret."""
+    """What a state uses has a bug, whose message is a secret: `with crashing(state):`."""
 
     @contextmanager
     def within(state: str) -> Iterator[None]:
         with monkeypatch.context() as patched:
             if state == "tool_parse":
-                patched.setitem(DIALECTS, "native", BrokenDecoder)  # type: ignore[arg-type]
+                patched.setitem(DIALECTS, "native", BrokenDecoder)
             else:
                 patched.setattr(*BROKEN[state], crash)
             yield
@@ -93,21 +94,21 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContext
 
 @pytest.fixture
 async def held(play: Play) -> AsyncIterator[Held]:
-    """`await held(state, **options)`: a request that rests in *state*."""
+    """A request that rests in a state: `await held(state, **options)`."""
     others: list[Walk] = []
 
-    async def hold(state: State, **options: object) -> Walk:
+    async def hold(state: State, **options: Any) -> Walk:
         if state is State.AUTH:
             return await waiting_at_the_gate(**options)
         scripts, needed = HOLDING[state]
-        walk = play.begin(*scripts, **{**needed, **options})  # type: ignore[typeddict-item]
+        walk = play.begin(*scripts, **{**needed, **options})
         await walk.until(state)
         return walk
 
-    async def waiting_at_the_gate(**options: object) -> Walk:
+    async def waiting_at_the_gate(**options: Any) -> Walk:
         stream = options.pop("stream", True)
-        options["clocks"] = {"queue": 0, **options.get("clocks", {})}  # type: ignore[dict-item]
-        world = World(Upstream.answers("Hel").then_stalls(), server={"max_in_flight": 1}, **options)  # type: ignore[typeddict-item]
+        options["clocks"] = {"queue": 0, **options.get("clocks", {})}
+        world = World(Upstream.answers("Hel").then_stalls(), server={"max_in_flight": 1}, **options)
         first = world.begin()
         others.append(first)
         await first.until(State.STREAM)

@@ -1,8 +1,11 @@
 """The recorder: real handlers fire every row of the chart.
 
-The table says what can happen, and the stories of the chart walk it without a handler.  Here requests are played through
-the driver, their traces are gathered, and an edge that none of them has taken is either dead, or a promise untested.
+The table says what can happen, and the stories of the chart walk it without a handler.  Here requests are played
+through the driver, their traces are gathered, and an edge that none of them has taken is either dead, or a promise untested.
 """
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -15,12 +18,20 @@ from proxy.errors import (
     PassThroughDenied,
     SessionLost,
     ShuttingDown,
+    TurnstileError,
     UpstreamUnavailable,
 )
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeSessionStore
+from proxy.testing.walk import Walk
 from statechart.model import MODEL
 from statechart.vocabulary import State
+
+Held = Callable[..., Awaitable[Walk]]
+
+Crashing = Callable[[str], AbstractContextManager[None]]
+
 
 HELLO = Upstream.answers("Hello.")
 CUT = Upstream.answers("Hel").then_breaks()

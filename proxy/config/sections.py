@@ -82,7 +82,7 @@ class Server(Section):
     max_event_bytes: Bytes = 4_194_304
     """Largest line or event of an upstream."""
     max_answer_bytes: Bytes = 8_388_608
-    """Largest answer that is collected before it is sent."""
+    """Largest answer of an upstream, collected or streamed."""
     drain_s: Seconds = 30.0
     """How long live requests may run on after SIGTERM."""
     trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))

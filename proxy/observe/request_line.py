@@ -37,6 +37,7 @@ def request_fields(x: Exchange) -> dict[str, Any]:
         "request_id": x.request_id,
         "end_reason": x.state.value,
         "http_status": http_status(x),
+        "peer": x.client.head.peer,
         "client": client_name(x.client.head.headers.get("user-agent")),
         "path": x.path,
         "ms": state_ms(x),

@@ -7,6 +7,7 @@ from aiohttp import web
 from proxy.exchange import Exchange
 from proxy.server.client import HttpClient
 from proxy.server.keys import GATEWAY
+from proxy.server.peers import peer_of
 from proxy.wire.answer import Surface
 from proxy.wire.request import request_id
 
@@ -24,7 +25,9 @@ async def completions(request: web.Request) -> web.StreamResponse:
 async def walk(request: web.Request, surface: Surface) -> web.StreamResponse:
     """Walk the request through the chart; by the end the answer has been written."""
     gateway = request.app[GATEWAY]
-    client = HttpClient(request, gateway.ports.clock)
+    trusted = gateway.settings.server.trusted_proxies
+    peer = peer_of(request.remote, request.headers.getall("x-forwarded-for", ()), trusted)
+    client = HttpClient(request, gateway.ports.clock, peer)
     x = Exchange(
         client, gateway.ports.clock, request_id(request.headers.getall("x-request-id", ()), token_hex), surface
     )

@@ -27,13 +27,13 @@ class HttpClient:
     moved by noting when the last write was, and set anew only when it fires.
     """
 
-    def __init__(self, request: web.BaseRequest, clock: Clock) -> None:
+    def __init__(self, request: web.BaseRequest, clock: Clock, peer: str = "") -> None:
         self.head = RequestHead(
             method=request.method,
             path=request.path,
             headers=request.headers,
             content_length=request.content_length,
-            peer=request.remote or "",
+            peer=peer,
         )
         self.response: web.StreamResponse | None = None
         self.streaming = False

@@ -15,6 +15,7 @@ from proxy.errors import (
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
 from proxy.wire.events import DELTAS, StreamEvent
+from proxy.wire.request import without_tools
 
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
@@ -51,7 +52,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     deadline.start("connect", clocks.connect)
     x.call = await place.upstream.open(
         Turn(
-            request=x.request,
+            request=without_tools(x.request) if candidate.entry.tools == "off" else x.request,
             upstream_model=candidate.upstream_model,
             request_id=x.request_id,
             stream=streamed,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
+from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
 from proxy.states.calls import flow, has_delta, receive
@@ -10,7 +11,7 @@ from proxy.wire.events import StreamEvent
 from statechart.vocabulary import Event
 
 
-async def stream(x: Exchange, _ports: Ports) -> Event:
+async def stream(x: Exchange, ports: Ports) -> Event:
     """Pass on whatever comes, one write for each read, until the upstream has ended, or we have had enough.
 
     Events are relayed in the turn of the loop in which they come.  While the caller's socket is full nothing is read,
@@ -18,7 +19,7 @@ async def stream(x: Exchange, _ports: Ports) -> Event:
     """
     call = x.call
     assert call is not None  # noqa: S101 - `upstream` or `resume` has opened it
-    relay = Relay(x)
+    relay = Relay(x, ports.limits.max_answer_bytes)
     await relay.begin()
     while not (call.complete or x.decoder.cut):
         if relay.full:
@@ -39,11 +40,23 @@ class Relay:
     This is what a chunk costs: no task, no timer, no line in the log.
     """
 
-    __slots__ = ("_clocks", "_deadline", "_idle_s", "_move", "_now", "_progress_s", "_put", "_x", "full")
+    __slots__ = (
+        "_clocks",
+        "_deadline",
+        "_idle_s",
+        "_max_answer_bytes",
+        "_move",
+        "_now",
+        "_progress_s",
+        "_put",
+        "_x",
+        "full",
+    )
 
-    def __init__(self, x: Exchange) -> None:
+    def __init__(self, x: Exchange, max_answer_bytes: int) -> None:
         clocks = x.course.place.clocks
         self._x = x
+        self._max_answer_bytes = max_answer_bytes
         self._now = x.clock.now
         self._put = x.client.put
         self._deadline = x.deadline
@@ -107,4 +120,6 @@ class Relay:
             events = x.splice.feed(events)
         events = x.decoder.feed(events)
         x.answer.fold(events)
+        if x.answer.size_bytes > self._max_answer_bytes:
+            raise UpstreamOversize
         return x.frames.frames(events)

@@ -15,8 +15,8 @@ class FakeClient:
     """A `Client`.  What it was told is in *status*, *headers* and *body*; *writes* are the pieces of the body.
 
     *body_s* are the seconds that its own body takes to arrive.  It does not read, and its socket is full from the
-    *reads*-th piece on.  *on_write* is called with the number of each piece before it is taken, and may raise.  What the
-    port forbids is kept in *faults*.
+    *reads*-th piece on.  *on_write* is called with the number of each piece before it is taken, and may raise.  What
+    the port forbids is kept in *faults*.
     """
 
     def __init__(

@@ -40,9 +40,9 @@ class WorldOptions(TypedDict, total=False):
     """What can be different about the gateway.
 
     *fallbacks*: the scripts of each fallback model, in order; *beside*: those of a second upstream of the same entry.
-    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *breaker*, *server*, *auth*: tables of the configuration.
-    *model*, *upstream*: further fields of the first entries; *each_upstream* of all.  *sessions* makes the store of
-    conversations.
+    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *breaker*, *server*, *auth*: tables of the
+    configuration. *model*, *upstream*: further fields of the first entries; *each_upstream* of all.  *sessions* makes
+    the store of conversations.
     """
 
     fallbacks: Sequence[Scripts]

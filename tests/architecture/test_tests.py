@@ -9,9 +9,12 @@ from tests.architecture.source import TESTS, functions, nodes, place
 ACROSS = {
     "architecture": "what holds of the code as text",
     "bench": "the benchmark, which is run and not collected",
+    "contract": "the failure contract, row by row",
+    "cut_anywhere": "one request, interrupted at every point where it waits",
     "docs": "what the documentation says is so",
     "e2e": "the daemon as a process",
     "real": "servers and clients of other projects",
+    "simulation": "many requests with faults at random, and what holds of all of them",
 }
 """Folders of tests that belong to no single room of the code."""
 

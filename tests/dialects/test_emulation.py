@@ -1,6 +1,7 @@
 """Emulation: stop strings and single calls, wherever the upstream cuts its text."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ stops = st.lists(st.text("aBc-é", min_size=1, max_size=5), min_size=1, max_size
 def test_text_ends_before_the_first_stop_string_wherever_it_is_cut(text: str, stop: list[str], cuts: set[int]) -> None:
     """The pieces that the upstream makes of its text mean nothing."""
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
     decoder = emulation(*stop)
     out = run(decoder, [TextDelta(piece) for piece in pieces if piece])
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from proxy.__main__ import _parser
-from proxy.config import KINDS, Model, Server, Settings, load
+from proxy.config import KINDS, Clocks, Model, Server, Settings, load
+from proxy.observe.log import FLUSH_S
+from proxy.server.drain import LINGER_S
+from proxy.server.lifecycle import RESTART_S
 from tests.architecture.checkout import ROOT
 from tests.bench import report
 from tests.docs.pages import DOCS, PAGES, SPAN, blocks, prose, text
@@ -93,6 +96,16 @@ def test_the_table_of_the_benchmark_has_its_place() -> None:
     page = text(DOCS / "performance.md")
 
     assert report.between_marks(page, "new") != page
+
+
+def test_the_times_of_the_operators_page_are_those_of_the_code() -> None:
+    page = text(OPERATIONS)
+
+    assert f"For {LINGER_S:g} s new requests are still taken" in page
+    assert f"heartbeat when it has been silent for {Clocks().heartbeat:g} s" in page
+    assert f"they may be up to {FLUSH_S * 1000:g} ms late" in page
+    assert RESTART_S == 1
+    assert "followed by another after a second" in " ".join(page.split())
 
 
 def test_nginx_takes_bodies_as_large_as_the_daemon_does() -> None:

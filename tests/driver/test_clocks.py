@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeSessionStore
 from proxy.testing.walk import path

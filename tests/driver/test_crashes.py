@@ -1,11 +1,18 @@
 """A bug of ours ends a request as any failure does: once, in good order, and without a word about itself."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 import pytest
 
 from proxy.errors import UpstreamRateLimited
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeSessionStore
 from proxy.testing.walk import path
+
+Crashing = Callable[[str], AbstractContextManager[None]]
+
 
 SECRET = "what only we should know"
 

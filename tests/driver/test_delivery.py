@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.testing.frames import read_stream
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 from statechart.vocabulary import State

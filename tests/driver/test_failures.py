@@ -13,10 +13,12 @@ from proxy.errors import (
     PassThroughDenied,
     PassThroughForbidden,
     SessionLost,
+    TurnstileError,
     UpstreamRefused,
     UpstreamTimeout,
     error_classes,
 )
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 from statechart.vocabulary import Event

@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.errors import UpstreamTimeout
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 

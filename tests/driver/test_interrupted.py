@@ -1,9 +1,15 @@
 """A request can be ended from outside wherever it rests: by its caller, by the daemon, by its deadline, by a bug."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
-from proxy.testing.walk import path
+from proxy.testing.play import Play
+from proxy.testing.walk import Walk, path
 from statechart.vocabulary import State
+
+Held = Callable[..., Awaitable[Walk]]
+
 
 RESTING = ["validate", "auth", "session", "upstream", "backoff", "stream", "resume", "read", "render"]
 COMMITTED = {"stream", "resume", "render"}

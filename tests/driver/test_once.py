@@ -1,13 +1,19 @@
 """Exactly one ending: whatever happens at the same time, and nothing is kept after it."""
 
 import asyncio
+from itertools import pairwise
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from proxy.errors import ClientGone
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
-from proxy.testing.walk import path
+from proxy.testing.walk import Walk, path
 from statechart.vocabulary import State
+
+Held = Callable[..., Awaitable[Walk]]
+
 
 RESTING = ["validate", "auth", "session", "upstream", "backoff", "stream", "resume", "read", "render"]
 WITH_A_CLOCK = {"upstream": ("first_event", 120), "stream": ("idle", 60), "read": ("idle", 60)}
@@ -265,5 +271,5 @@ async def test_the_trace_and_the_ending_agree(play: Play) -> None:
     steps = x.exchange.trace
 
     assert [step.source for step in steps] == [State(name) for name in path(x).split(" ")[:-1]]
-    assert all(earlier.t_ns <= later.t_ns for earlier, later in zip(steps, steps[1:], strict=False))
+    assert all(earlier.t_ns <= later.t_ns for earlier, later in pairwise(steps))
     assert steps[-1].target == x.state

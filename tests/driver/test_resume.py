@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.errors import ConnectTimeout, ConversationLost, CredentialStale, PassThroughDenied, UpstreamTimeout
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.errors import (
     ConnectTimeout,
+    TurnstileError,
     UpstreamBusy,
     UpstreamDisconnected,
     UpstreamFailed,
@@ -12,6 +13,7 @@ from proxy.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from proxy.testing.play import Play
 from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 

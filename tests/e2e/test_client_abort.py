@@ -164,13 +164,13 @@ async def test_between_two_attempts(gateway: Daemon, upstream: HandUpstream) -> 
     async with connected(gateway.url) as connection:
         await begin(connection, chat(model="by-hand", stream=True), "backoff")
         call = await upstream.call()
-        await call.answer("503 Service Unavailable", {"error": {"message": "busy"}}, Retry_After="1")
+        await call.answer("503 Service Unavailable", {"error": {"message": "busy"}}, retry_after_ms="400")
         await asyncio.sleep(0.1)
         reset(connection)
         line = await gateway.logged("backoff")
     assert line["path"] == "validate>auth>session>upstream>backoff>client_abort"
     assert line["attempts"] == 1
-    assert await upstream.no_call(1.2)
+    assert await upstream.no_call(0.5)
 
 
 async def test_while_a_connection_to_the_upstream_is_being_made(gateway: Daemon) -> None:

@@ -1,5 +1,6 @@
 """What callers see when an upstream fails: as a status while nothing has left, inside the stream after that."""
 
+import asyncio
 from typing import Any, NamedTuple
 
 import pytest
@@ -134,8 +135,9 @@ async def test_a_failure_after_text_has_left_is_told_inside_the_stream(gateway: 
 
 async def test_a_failure_after_the_headers_have_left_is_told_inside_the_stream(gateway: Daemon) -> None:
     """The wait was long, so that heartbeats had to begin; the status can't be taken back."""
-    for code in ("upstream_error", "upstream_rate_limited", "context_length_exceeded", "upstream_timeout"):
-        answer = await ask(gateway.url, "POST", "/", chat(model=f"{code} slow", stream=True))
+    codes = ("upstream_error", "upstream_rate_limited", "context_length_exceeded", "upstream_timeout")
+    asked = [ask(gateway.url, "POST", "/", chat(model=f"{code} slow", stream=True)) for code in codes]
+    for code, answer in zip(codes, await asyncio.gather(*asked), strict=True):
         stream = read_stream(answer.body)
         assert (answer.status, stream.done, stream.chunks) == (200, False, ())
         assert stream.pings >= 1

@@ -18,6 +18,7 @@ SCRIPTS: dict[str, list[Any]] = {
         {"say": "Hello", "chunk": 1, "every_ms": 20},
         {"usage": {"prompt_tokens": 5, "completion_tokens": 7}},
     ],
+    "quick": [{"say": "Hi", "chunk": 0}],
     "flaky": [[{"fail": "upstream_error"}], [{"fail": "upstream_busy"}], [{"say": "Hi"}]],
     "stalled": [{"stall": True}],
     "silent": [{"say": "Hel", "chunk": 0}, {"stall": True}],
@@ -132,14 +133,14 @@ async def say_harmful_things(url: str) -> int:
     """Requests that hold line ends, terminal codes and quotes wherever a caller can put any; gives their number."""
     unknown: dict[str, Any] = {FORGED: 1}
     bodies = [
-        chat(FORGED, model="good", user=FORGED),
+        chat(FORGED, model="quick", user=FORGED),
         chat(model=FORGED),
         chat(model=f"any/{FORGED}"),
-        chat(model="good", logit_bias={FORGED: "heavy"}),
-        chat(model="good", stop=[FORGED, 1]),
-        chat(model="good", tool_choice=FORGED),
-        chat(model="good", **unknown),
-        chat(model="good", tools=[{"type": FORGED}]),
+        chat(model="quick", logit_bias={FORGED: "heavy"}),
+        chat(model="quick", stop=[FORGED, 1]),
+        chat(model="quick", tool_choice=FORGED),
+        chat(model="quick", **unknown),
+        chat(model="quick", tools=[{"type": FORGED}]),
     ]
     for body in bodies:
         await ask(url, "POST", "/", body, {"User-Agent": "x\ty\xff", "x-request-id": "a\tb"})
@@ -174,7 +175,7 @@ async def test_no_caller_can_write_a_line_of_its_own(
 ) -> None:
     """In whatever form the log is: what a caller sends is a value, and never a line, a field or a colour."""
     config = script_config(SCRIPTS)
-    config["models"].append({"id": "any/*", "upstream": "good"})
+    config["models"].append({"id": "any/*", "upstream": "quick"})
     with Daemon(config, folder=tmp_path, args=["--log-format", form]) as running:
         number = await say_harmful_things(running.url)
     text = running.log_path.read_bytes().decode()

@@ -96,11 +96,10 @@ async def test_silence_is_filled_with_heartbeats_between_frames(gateway: Daemon)
 
 async def test_no_heartbeat_follows_the_end(gateway: Daemon) -> None:
     async with connected(gateway.url) as connection:
-        for model in ("paced", "pausing"):
-            await connection.send(request("POST", "/", chat(model=model, stream=True)))
-            assert (await connection.answer()).body.endswith(b"data: [DONE]\n\n")
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(connection.reader.read(1), 2.5 * HEARTBEAT_S)
+        await connection.send(request("POST", "/", chat(model="pausing", stream=True)))
+        assert (await connection.answer()).body.endswith(b"data: [DONE]\n\n")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connection.reader.read(1), 2 * HEARTBEAT_S)
 
 
 async def test_a_retry_is_still_made_after_the_headers_have_left(gateway: Daemon) -> None:

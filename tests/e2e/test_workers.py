@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from proxy.testing.frames import read_stream, text_of_stream
 from proxy.testing.process import Daemon, StartDaemon
 from tests.e2e.configs import script_config
-from tests.e2e.wire import ask, chat, connected, request
+from tests.e2e.wire import Connection, ask, chat, connected, request
 
 SCRIPTS: dict[str, list[Any]] = {
     "quick": [{"say": "Hi", "chunk": 0}],
@@ -20,8 +22,37 @@ SCRIPTS: dict[str, list[Any]] = {
 }
 
 
-def two_workers(**tables: Any) -> dict[str, Any]:
-    return script_config(SCRIPTS, **{"server": {"workers": 2}, **tables})
+def two_workers(key: str = "sk-old") -> dict[str, Any]:
+    keys = [{"name": "caller", "key": key}]
+    return script_config(SCRIPTS, server={"workers": 2, "drain_s": 10}, auth={"keys": keys})
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that outlives what is done to its workers."""
+    with Daemon(two_workers(), folder=tmp_path_factory.mktemp("workers")) as running:
+        yield running
+
+
+async def post(daemon: Daemon, key: str = "sk-old") -> int:
+    """The status of a request on a connection of its own."""
+    return (await ask(daemon.url, "POST", "/", chat(model="quick"), {"x-api-key": key})).status
+
+
+async def begin(connection: Connection, model: str) -> None:
+    """Send a streamed request; its answer has begun."""
+    await connection.send(request("POST", "/", chat(model=model, stream=True), {"x-api-key": "sk-old"}))
+    assert (await connection.head())[0] == 200
+
+
+@contextmanager
+def halted(pid: int) -> Iterator[None]:
+    """Nothing reaches this process for as long as the block lasts."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def workers_of(daemon: Daemon) -> list[int]:
@@ -50,52 +81,50 @@ async def gone(*pids: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_each_worker_takes_requests_from_the_shared_port(daemon: StartDaemon) -> None:
+async def test_each_worker_takes_requests_from_the_shared_port(workers: Daemon) -> None:
     """Proved by halting the other."""
-    running = daemon(two_workers())
-    for halted in workers_of(running):
-        os.kill(halted, signal.SIGSTOP)
-        try:
-            answer = await ask(running.url, "POST", "/", chat(model="quick"))
-            assert answer.status == 200
-            await running.logged(answer.headers["x-request-id"])
-        finally:
-            os.kill(halted, signal.SIGCONT)
+    for other in workers_of(workers):
+        with halted(other):
+            assert await post(workers) == 200
 
 
-async def test_a_worker_that_dies_is_replaced_and_the_other_goes_on(daemon: StartDaemon) -> None:
-    running = daemon(two_workers())
-    victim, survivor = workers_of(running)
+async def test_a_broken_file_is_refused_once_for_all_workers(workers: Daemon) -> None:
+    workers.configure("[server\n")
+    workers.signal(signal.SIGHUP)
+    await workers.line(event="config.refused")
+    assert await post(workers) == 200
+    await asyncio.sleep(0.1)
+    assert len(workers.lines(event="config.refused")) == 1
+
+
+async def test_a_worker_that_dies_is_replaced_and_a_reload_reaches_its_successor_too(workers: Daemon) -> None:
+    """Or else a key that was taken away would work again by chance."""
+    victim, survivor = workers_of(workers)
+    workers.configure(two_workers(key="sk-new"))
+    workers.signal(signal.SIGHUP)
+    await workers.line(2, event="config.reloaded")
     os.kill(victim, signal.SIGKILL)
-    died = await running.line(event="supervisor.worker_died")
+    died = await workers.line(event="supervisor.worker_died")
     assert (died["worker"], died["status"], died["level"]) == (victim, -signal.SIGKILL, "error")
-    assert (await ask(running.url, "POST", "/", chat(model="quick"))).status == 200
-    successor = (await running.line(3, event="server.listening"))["pid"]
-    assert successor not in (victim, survivor)
-    os.kill(survivor, signal.SIGSTOP)
-    try:
-        assert (await ask(running.url, "POST", "/", chat(model="quick"))).status == 200
-    finally:
-        os.kill(survivor, signal.SIGCONT)
-    running.signal(signal.SIGTERM)
-    assert await running.exited() == 0
-    assert not alive(successor)
-    assert not alive(survivor)
+    assert await post(workers, "sk-new") == 200, "the other goes on"
+    successor = (await workers.line(3, event="server.listening"))["pid"]
+    for other in (survivor, successor):
+        with halted(other):
+            assert await post(workers, "sk-old") == 401
+            assert await post(workers, "sk-new") == 200
 
 
 async def test_ctrl_c_drains_all_workers(daemon: StartDaemon) -> None:
     """Every process of a terminal hears of it, the workers twice; it must not count as a second signal."""
     running = daemon(two_workers())
-    workers = workers_of(running)
     async with connected(running.url) as live:
-        await live.send(request("POST", "/", chat(model="second", stream=True)))
-        assert (await live.head())[0] == 200
+        await begin(live, "second")
         os.killpg(running.pid, signal.SIGINT)
         body = await live.rest()
     assert text_of_stream(body) == "0123456789"
     assert read_stream(body).done
     assert await running.exited() == 0
-    assert not any(map(alive, workers))
+    assert not any(map(alive, workers_of(running)))
     assert len(running.lines(event="server.stopped")) == 2
     assert running.errors == ""
     with pytest.raises(ConnectionRefusedError):
@@ -105,8 +134,7 @@ async def test_ctrl_c_drains_all_workers(daemon: StartDaemon) -> None:
 async def test_a_second_signal_reaches_the_workers_too(daemon: StartDaemon) -> None:
     running = daemon(two_workers())
     async with connected(running.url) as live:
-        await live.send(request("POST", "/", chat(model="endless", stream=True)))
-        assert (await live.head())[0] == 200
+        await begin(live, "endless")
         running.signal(signal.SIGTERM)
         await running.line(event="drain.started", live=1)
         running.signal(signal.SIGTERM)
@@ -116,47 +144,15 @@ async def test_a_second_signal_reaches_the_workers_too(daemon: StartDaemon) -> N
     assert await running.exited(limit_s=3.0) == 0
 
 
-async def test_a_reload_reaches_every_worker_and_those_that_are_started_later(daemon: StartDaemon) -> None:
-    """Or else a key that was taken away would work again by chance."""
-    running = daemon(two_workers(auth={"keys": [{"name": "old", "key": "sk-old"}]}))
-    victim, other = workers_of(running)
-    running.configure(two_workers(auth={"keys": [{"name": "new", "key": "sk-new"}]}))
-    running.signal(signal.SIGHUP)
-    await running.line(2, event="config.reloaded")
-    os.kill(victim, signal.SIGKILL)
-    successor = (await running.line(3, event="server.listening"))["pid"]
-    for halted in (other, successor):
-        os.kill(halted, signal.SIGSTOP)
-        try:
-            for key, status in (("sk-old", 401), ("sk-new", 200)):
-                asked = chat(model="quick")
-                assert (await ask(running.url, "POST", "/", asked, {"x-api-key": key})).status == status
-        finally:
-            os.kill(halted, signal.SIGCONT)
-
-
-async def test_a_broken_file_is_refused_once_for_all_workers(daemon: StartDaemon) -> None:
-    running = daemon(two_workers())
-    running.configure("[server\n")
-    running.signal(signal.SIGHUP)
-    await running.line(event="config.refused")
-    await asyncio.sleep(0.2)
-    assert len(running.lines(event="config.refused")) == 1
-    assert (await ask(running.url, "POST", "/", chat(model="quick"))).status == 200
-
-
 async def test_workers_whose_supervisor_was_killed_give_the_port_back(daemon: StartDaemon) -> None:
     """At once, although one of them still has an answer to end; or else no successor could start."""
     running = daemon(two_workers())
-    workers = workers_of(running)
     async with connected(running.url) as live:
-        await live.send(request("POST", "/", chat(model="second", stream=True)))
-        assert (await live.head())[0] == 200
+        await begin(live, "second")
         running.signal(signal.SIGKILL)
         assert await running.exited() == -signal.SIGKILL
         await running.line(event="drain.started", live=1)
-        port = running.url.rpartition(":")[2]
-        successor = daemon(two_workers(), args=["--port", port])
-        assert (await ask(successor.url, "POST", "/", chat(model="quick"))).status == 200
+        successor = daemon(two_workers(), args=["--port", running.url.rpartition(":")[2]])
+        assert await post(successor) == 200
         assert text_of_stream(await live.rest()) == "0123456789"
-    await gone(*workers)
+    await gone(*workers_of(running))

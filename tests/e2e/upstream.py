@@ -53,7 +53,7 @@ class Call:
         await self.send(b"0\r\n\r\n")
 
     async def answer(self, status: str, body: Any, **headers: str) -> None:
-        """A whole response; `Retry_After` stands for `Retry-After`."""
+        """A whole response; `retry_after_ms` stands for `retry-after-ms`."""
         raw = json.dumps(body).encode()
         fields = {"Content-Type": "application/json", "Content-Length": str(len(raw)), "Connection": "close"}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}

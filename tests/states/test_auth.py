@@ -16,7 +16,9 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("headers", [{"Authorization": "Bearer sk-dev"}, {"authorization": "bearer sk-dev"}, {"x-api-key": "sk-dev"}])
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": "Bearer sk-dev"}, {"authorization": "bearer sk-dev"}, {"x-api-key": "sk-dev"}]
+)
 async def test_a_known_key_is_let_in(play: Play, headers: dict[str, str]) -> None:
     x = await play(auth=KEYS, headers=headers)
 
@@ -26,7 +28,12 @@ async def test_a_known_key_is_let_in(play: Play, headers: dict[str, str]) -> Non
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": "Bearer nobody"}, {"Authorization": "sk-dev"}, {"Authorization": "Bearer sk-dev", "x-api-key": "other"}],
+    [
+        {},
+        {"Authorization": "Bearer nobody"},
+        {"Authorization": "sk-dev"},
+        {"Authorization": "Bearer sk-dev", "x-api-key": "other"},
+    ],
     ids=["none", "unknown", "malformed", "two"],
 )
 async def test_any_other_key_is_not(play: Play, headers: dict[str, str]) -> None:
@@ -45,7 +52,9 @@ async def test_a_key_may_use_its_own_models_alone(play: Play) -> None:
 
 
 async def test_a_key_for_a_prefix_may_use_what_is_under_it(play: Play) -> None:
-    x = await play(auth=KEYS, headers={"x-api-key": "sk-mix"}, model={"id": "mix/*"}, body={"model": "mix/any"}, stream=False)
+    x = await play(
+        auth=KEYS, headers={"x-api-key": "sk-mix"}, model={"id": "mix/*"}, body={"model": "mix/any"}, stream=False
+    )
 
     assert (x.status, x.json["model"]) == (200, "mix/any")
 

@@ -35,7 +35,10 @@ async def test_a_body_over_the_limit_is_refused_and_the_connection_ends(play: Pl
 
 @pytest.mark.parametrize(
     ("header", "code"),
-    [({"Content-Type": "text/plain"}, "unsupported_content_type"), ({"Content-Encoding": "gzip"}, "unsupported_content_encoding")],
+    [
+        ({"Content-Type": "text/plain"}, "unsupported_content_type"),
+        ({"Content-Encoding": "gzip"}, "unsupported_content_encoding"),
+    ],
 )
 async def test_a_body_of_another_kind_is_refused(play: Play, header: dict[str, str], code: str) -> None:
     x = await play(headers=header)
@@ -80,7 +83,7 @@ async def test_the_session_id_in_the_header_beats_that_in_the_body(play: Play) -
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_legacy_completions_are_answered_in_their_own_form(play: Play, stream: bool) -> None:  # noqa: FBT001 - a parameter
+async def test_legacy_completions_are_answered_in_their_own_form(play: Play, *, stream: bool) -> None:
     x = await play(
         Upstream.answers("Hello."),
         surface=Surface.COMPLETIONS,

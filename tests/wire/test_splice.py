@@ -1,6 +1,7 @@
 """Splice: the text of a second answer is joined to what was told, or refused."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def text_of(events: Sequence[StreamEvent]) -> str:
 
 def pieces_of(text: str, cuts: set[int]) -> list[str]:
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False) if text[start:end]]
+    return [text[start:end] for start, end in pairwise(edges) if text[start:end]]
 
 
 cuts = st.sets(st.integers(0, 60), max_size=10)

@@ -47,6 +47,7 @@ class CompletionFrames:
         self._text_start = self._chunk_start + b'{"text":'
         self._ends = FrameEnds(b"", has_delta=False)
         self._spoken: set[int] = set()
+        self.closed = False
 
     @property
     def emitted(self) -> bool:
@@ -79,4 +80,5 @@ class CompletionFrames:
         if self._head.include_usage:
             out += (self._chunk_start, b'],"usage":', dump(usage_object(usage)), self._ends.after_choices())
         out.append(DONE)
+        self.closed = True
         return b"".join(out)

@@ -53,6 +53,7 @@ class ChatFrames:
         self._ends = FrameEnds(b',"usage":null' if head.include_usage else b"", has_delta=True)
         self._reasoning = dump(head.reasoning_field) + b":" if head.reasoning_field else None
         self._choices: dict[int, OpenChoice] = {}
+        self.closed = False  # whether `closing` has written the end mark: nothing may follow it
         self._waiting: dict[int, list[bytes]] = {}  # ends of frames of extras that came before a choice's first delta
 
     @property
@@ -97,6 +98,7 @@ class ChatFrames:
         if self._head.include_usage:
             out += (self._chunk_start, b'],"usage":', dump(usage_object(usage)), self._ends.after_choices())
         out.append(DONE)
+        self.closed = True
         return b"".join(out)
 
     def _open(self, index: int, content: bytes, out: list[bytes]) -> OpenChoice:

@@ -20,7 +20,9 @@ class Surface(StrEnum):
 
 
 class FrameRenderer(Protocol):
-    """Writes the frames of one answer, whichever its surface."""
+    """Writes the frames of one answer, whichever its surface; *closed* once the end mark was written."""
+
+    closed: bool
 
     @property
     def emitted(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from proxy.wire.request.body import JsonObject, encode_json
 from proxy.wire.request.chat import ChatRequest
+from proxy.wire.request.choice import ToolChoice
 from proxy.wire.request.parts import text_of
 
 
@@ -45,6 +46,13 @@ def prefilled(request: ChatRequest, text: str) -> ChatRequest:
     else:
         messages = [*request.messages, {"role": "assistant", "content": text}]
     return replace(request, messages=messages, body={**request.body, "messages": messages})
+
+
+def without_tools(request: ChatRequest) -> ChatRequest:
+    """Return the request as if no tool had been declared; what was said of tools before stays as it is."""
+    said = ("tools", "tool_choice", "parallel_tool_calls")
+    body = {name: value for name, value in request.body.items() if name not in said}
+    return replace(request, tools=[], tool_names=frozenset(), tool_choice=ToolChoice("none"), body=body)
 
 
 def _without_developer_role(message: JsonObject) -> JsonObject:

@@ -1,0 +1,174 @@
+"""A request may be cut wherever it halts: it ends once, as the cut says, and leaves nothing behind.
+
+Every walk is run uncut first, to count its halts; then once for each halt, with the cut made there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from proxy.deadline import SHUTDOWN
+from proxy.routing.slots import BoundedSlots
+from proxy.testing.frames import read_stream
+from proxy.testing.play import World
+from proxy.wire.answer import error_body
+from statechart.vocabulary import WORKING_STATES, Event, State
+from tests.cut_anywhere.halts import CutWalk, Halt, Moment, break_off
+from tests.cut_anywhere.scenarios import SCENARIOS, Scenario
+
+Cut = Callable[[CutWalk, Halt], None]
+TOTAL_S = 1800.0
+
+
+def leave(walk: CutWalk, _halt: Halt) -> None:
+    walk.client.leave()
+
+
+def pass_deadline(walk: CutWalk, _halt: Halt) -> None:
+    walk.exchange.deadline.expire("total", TOTAL_S)
+
+
+def shut_down(walk: CutWalk, _halt: Halt) -> None:
+    walk.exchange.deadline.expire(SHUTDOWN)
+
+
+def break_upstreams(walk: CutWalk, halt: Halt) -> None:
+    calls = [call for upstream in walk.world.upstreams.values() for call in upstream.calls if call.open]
+    own = [call for call in calls if call.turn.request_id == walk.exchange.request_id]
+    answered = any(call.complete or call.finishing for call in own)
+    walk.had_all = answered or walk.state is State.RENDER
+    for upstream in walk.world.upstreams.values():
+        break_off(upstream)
+    if own and halt is not None and not halt.done():
+        halt.set_result(None)
+
+
+def all_of(*cuts: Cut) -> Cut:
+    def cut(walk: CutWalk, halt: Halt) -> None:
+        for each in cuts:
+            each(walk, halt)
+
+    return cut
+
+
+ENDED_FROM_OUTSIDE: dict[str, tuple[Cut, Event, State]] = {
+    "the caller leaves": (leave, Event.CLIENT_GONE, State.CLIENT_ABORT),
+    "the deadline passes": (pass_deadline, Event.DEADLINE_PASSED, State.TIMEOUT),
+    "the daemon goes down": (shut_down, Event.SHUTTING_DOWN, State.SHUTDOWN),
+    "all at once": (all_of(pass_deadline, shut_down, leave), Event.CLIENT_GONE, State.CLIENT_ABORT),
+    "deadline while going down": (all_of(shut_down, pass_deadline), Event.SHUTTING_DOWN, State.SHUTDOWN),
+}
+"""The cut, the event that it is, and the ending; of several in one turn of the loop the caller's leaving counts first."""
+
+
+async def play(scenario: Scenario, at: int | None = None, moment: Moment = Moment.WAITING, cut: Cut = leave) -> CutWalk:
+    """Play it to its end, cut at halt *at*; and then whatever it had to wait for."""
+    world = scenario.build()
+    other = scenario.begin(world) if scenario.behind else None
+    if other is not None:
+        await other.until(State.STREAM)
+    walk = scenario.begin(world)
+    walk.at, walk.moment, walk.cut = at, moment, cut
+    try:
+        await walk.end()
+    except asyncio.CancelledError:
+        assert walk.state is State.CLIENT_ABORT
+    if other is not None:
+        await other.end()
+    return walk
+
+
+async def cut_everywhere(scenario: Scenario, cut: Cut) -> AsyncIterator[tuple[bytes, CutWalk]]:
+    """The bytes of the uncut run, and the walk that was cut, for every halt and both moments."""
+    uncut = await play(scenario)
+    assert uncut.state is State.DONE
+    for moment in Moment:
+        for at in range(uncut.halts):
+            yield uncut.body, await play(scenario, at, moment, cut)
+
+
+def check_told(uncut: bytes, walk: CutWalk) -> None:
+    """What the caller saw is a beginning of the whole, then at most one error, and nothing else.
+
+    An answer that was cut when its last piece was on its way has been broken off, so that it can't pass for whole.
+    """
+    body, error = walk.body, walk.exchange.failure
+    if walk.state is State.DONE:
+        assert body == uncut
+    elif walk.state is State.CLIENT_ABORT or walk.client.was_reset:
+        assert uncut.startswith(body), "nothing is told to who has left"
+        assert walk.client.was_reset == (walk.state_cut == State.RENDER and walk.state is not State.CLIENT_ABORT)
+    elif walk.status == 200:
+        told, mark, _ = body.partition(b'data: {"error"')
+        assert uncut.startswith(told)
+        assert mark
+        assert not read_stream(body).done, "an error, or the end mark"
+        assert walk.client.closed
+    else:
+        assert walk.client.headers["x-end-reason"] == walk.state
+        assert body == error_body(error)
+        assert (walk.status, walk.code) == (error.told_status, error.told_code)
+
+
+async def check_given_back(walk: CutWalk) -> None:
+    """All places are free, no more and no less, and nothing goes on."""
+    world = walk.world
+    assert isinstance(world, World)
+    gateway = world.gateway
+    assert not gateway.live
+    assert gateway.accepted == gateway.ended == len(world.ended) == len(set(world.ended))
+    assert gateway._gate._slots._value == gateway.settings.server.max_in_flight
+    for use in gateway._gate._uses.values():
+        assert use.live == 0
+    for place in walk.exchange.route.candidates[0].places if hasattr(walk.exchange, "route") else ():
+        assert isinstance(place.slots, BoundedSlots)
+        assert place.slots._semaphore._value == 1
+    assert not any(upstream.live for upstream in world.upstreams.values())
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "no task is left"
+    assert world.clock.pending == 0
+
+
+@pytest.mark.parametrize("cut", ENDED_FROM_OUTSIDE)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_cut_from_outside_ends_the_request_where_it_is(name: str, cut: str) -> None:
+    scenario = SCENARIOS[name]
+    do, event, ending = ENDED_FROM_OUTSIDE[cut]
+    async for uncut, walk in cut_everywhere(scenario, do):
+        last = walk.exchange.trace[-1]
+        assert (last.source, last.event, last.target) == (walk.state_cut, event, ending), walk.at
+        check_told(uncut, walk)
+        await check_given_back(walk)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_an_upstream_that_breaks_fails_the_request_unless_it_had_said_all(name: str) -> None:
+    """It stays broken, so that retries and fallbacks do not help."""
+    async for uncut, walk in cut_everywhere(SCENARIOS[name], break_upstreams):
+        last = walk.exchange.trace[-1]
+        whole = (State.RENDER, Event.RENDERED, State.DONE)
+        failed = (last.source, Event.UPSTREAM_FAILED, State.UPSTREAM_ERROR)
+        assert (last.source, last.event, last.target) == (whole if walk.had_all else failed), walk.at
+        check_told(uncut, walk)
+        await check_given_back(walk)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_nothing_that_comes_after_the_ending_is_heard(name: str) -> None:
+    """Clocks, the daemon's end and the caller's leaving all know the request until it is forgotten."""
+    scenario = SCENARIOS[name]
+    async for _, walk in cut_everywhere(scenario, shut_down):
+        told, steps = walk.body, len(walk.exchange.trace)
+        all_of(pass_deadline, shut_down, leave)(walk, None)
+        await walk.clock.advance(TOTAL_S)
+        assert (walk.body, len(walk.exchange.trace)) == (told, steps)
+        await check_given_back(walk)
+
+
+async def test_every_state_that_waits_is_cut() -> None:
+    """The scenarios leave none out; `tool_parse` never waits."""
+    cut = set()
+    for scenario in SCENARIOS.values():
+        async for _, walk in cut_everywhere(scenario, leave):
+            cut.add(walk.state_cut)
+    assert cut == set(WORKING_STATES) - {State.TOOL_PARSE}
