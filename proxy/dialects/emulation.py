@@ -59,10 +59,12 @@ class Emulation:
             self._finish("tool_calls", out)
             return
         text = self._held + event.text
-        found = min((at for at in map(text.find, self._stop) if at >= 0), default=-1)
-        if found >= 0:
-            if found:
-                out.append(event._replace(text=text[:found]))
+        # The first to be whole counts, as for a model that writes letter by letter; of two, the longer.
+        ends = [(at + len(stop), at) for stop in self._stop if (at := text.find(stop)) >= 0]
+        if ends:
+            _end, start = min(ends)
+            if start:
+                out.append(event._replace(text=text[:start]))
             self._held = ""
             self._finish("stop", out)
             return

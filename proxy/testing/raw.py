@@ -1,4 +1,4 @@
-"""What a scripted server does with a call, byte by byte; `proxy.testing.server` does it.
+"""What an upstream does with a call, byte by byte; `proxy.testing.raw_server` does it.
 
     (sse(), says("Hel"), Sleep(0.1), Reset())
 

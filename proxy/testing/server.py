@@ -1,209 +1,232 @@
-"""An upstream on a loopback port that does to each call exactly what a script says, byte by byte.
+"""Plays scripts over a socket: an upstream that speaks Chat Completions, as badly as a test wants it to.
 
-    async with ScriptedServer((sse(), says("Hel"), Reset())) as upstream:
-        ...                                      # call upstream.base_url
-        assert (await upstream.call()).json["stream"]
+    async with ScriptedServer(Upstream.answers("Hel").then_breaks()) as server:
+        ...                                   # talk to server.base_url
+        server.requests[0].gone_s             # when the other side was seen to leave
 
-Of several scripts each stands for one call, and the last one repeats.  `proxy.testing.raw` has the actions.
+Bytes, their cuts, statuses, headers, resets and silences are exactly what the script says.
 """
 
 import asyncio
-import json
+import contextlib
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+import time
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, assert_never
+from typing import Any, Self
 
+import orjson
 from multidict import CIMultiDict
 
-from proxy.testing.raw import KeepAlive, Repeat, Reset, Script, Send, Sleep, Stall, answers
+from proxy.testing.http_answer import Telling
+from proxy.testing.script import Upstream
 
-WAIT_LIMIT_S = 5.0  # nothing that a test waits for takes so long; a wait beyond it is a hang
-BREAK_OFF = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 s: closing sends RST; socket(7)
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 s: closing sends RST; socket(7)
+
+Json = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Received:
-    """A request that has come, at *seen_s* (loop time); *left_s* and *left_by* tell of the caller's going away."""
+    """A request as it came.  Times are those of `time.monotonic`."""
 
-    head: str
+    method: str
+    path: str
     headers: CIMultiDict[str]
     body: bytes
     seen_s: float
-    left_s: float | None = None
-    left_by: Literal["fin", "rst"] | None = None
-    _left: asyncio.Event = field(default_factory=asyncio.Event)
+    connection: int
+    gone_s: float | None = None  # when the other side was seen to have left before the end of the answer
+    sent_bytes: int = 0  # of the answer, head included
+    answered: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
+    def json(self) -> Json:
+        """The body."""
+        told: Json = orjson.loads(self.body)
+        return told
 
-    async def left(self) -> float:
-        """When the caller went away (loop time); waits for it.  Raises TimeoutError."""
-        async with asyncio.timeout(WAIT_LIMIT_S):
-            await self._left.wait()
-        assert self.left_s is not None  # noqa: S101 - set together with the event
-        return self.left_s
-
-    def note_left(self, how: Literal["fin", "rst"]) -> None:
-        """Note the first that is seen of the caller's going away."""
-        if self.left_s is None:
-            self.left_s, self.left_by = asyncio.get_running_loop().time(), how
-            self._left.set()
+    async def end(self, limit_s: float = 2.0) -> Self:
+        """Wait until the answer has ended, or the other side has left.  Raises TimeoutError."""
+        await asyncio.wait_for(self.ended.wait(), limit_s)
+        return self
 
 
 class ScriptedServer:
-    """The server, as an async context manager; *received* are the requests so far.
+    """An upstream on 127.0.0.1 that plays one script per request, in turn; the last one repeats."""
 
-    *greeting* is sent on every connection before anything was asked, as no HTTP server does.
-    """
-
-    def __init__(self, *scripts: Script, greeting: bytes = b"") -> None:
-        self.greeting = greeting
-        self.received: list[Received] = []
-        self.base_url = ""
-        self._scripts = scripts or (answers(),)
-        self._connections: set[Connection] = set()
-        self._came = asyncio.Event()
+    def __init__(self, *scripts: Upstream) -> None:
+        self.requests: list[Received] = []
+        self.accepted = 0
+        self.connections: set[Connection] = set()
+        self._scripts = scripts or (Upstream.answers("Hello."),)
         self._server: asyncio.Server | None = None
+        self._came = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), "127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        """Listen on a free port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        assert self._server is not None  # noqa: S101 - entered before it is left
+        """End every connection."""
+        assert self._server is not None  # noqa: S101 - entered
         self._server.close()
-        for connection in list(self._connections):
-            connection.transport.abort()
-        await self._server.wait_closed()
+        for connection in list(self.connections):
+            connection.end()
+        await asyncio.gather(*(connection.lost for connection in self.connections))
 
     @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._connections)
+    def port(self) -> int:
+        """Where it listens."""
+        assert self._server is not None, "not started"  # noqa: S101 - a mistake of the test that uses this
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
-    async def call(self, number: int = 1) -> Received:
-        """The *number*-th request; waits for it.  Raises TimeoutError."""
-        async with asyncio.timeout(WAIT_LIMIT_S):
-            while len(self.received) < number:
+    @property
+    def base_url(self) -> str:
+        """What a configuration calls it."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def request(self, number: int = 0, limit_s: float = 2.0) -> Received:
+        """The request of that *number*, counted from 0, as soon as it has come.  Raises TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            while len(self.requests) <= number:
                 self._came.clear()
                 await self._came.wait()
-        return self.received[number - 1]
+        return self.requests[number]
 
-    def take(self, request: Received) -> Script:
-        """Record a request, and give the script for it."""
-        self.received.append(request)
+    def drop_idle(self) -> None:
+        """Close every connection, as a server does whose patience with idle ones is over."""
+        for connection in self.connections:
+            connection.close()
+
+    def came(self, received: Received) -> Upstream:
+        """Keep a request, and give the script that answers it."""
+        self.requests.append(received)
         self._came.set()
-        return self._scripts[min(len(self.received), len(self._scripts)) - 1]
-
-    def note(self, connection: "Connection", *, is_open: bool) -> None:
-        """Keep count of connections."""
-        (self._connections.add if is_open else self._connections.discard)(connection)
+        return self._scripts[min(len(self.requests), len(self._scripts)) - 1]
 
 
 class Connection(asyncio.Protocol):
-    """One connection: reads a request, plays its script, and notes when the caller goes away."""
+    """One connection: takes requests one after the other, and plays a script for each."""
 
     def __init__(self, server: ScriptedServer) -> None:
-        self.transport: Any = None
         self._server = server
-        self._unread = b""
-        self._request: Received | None = None
+        self._transport: Any = None
+        self._data = bytearray()
         self._playing: asyncio.Task[None] | None = None
+        self._received: Received | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self.lost = asyncio.get_running_loop().create_future()
+
+    # --- the loop's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there."""
-        self.transport = transport
-        self._server.note(self, is_open=True)
-        if self._server.greeting:
-            self.transport.write(self._server.greeting)
+        """Somebody has come."""
+        self._transport = transport
+        self._server.accepted += 1
+        self.number = self._server.accepted
+        self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Play the script of a request once it is whole."""
-        self._unread += data
-        told, whole, rest = self._unread.partition(b"\r\n\r\n")
-        start, *lines = told.decode("latin-1").split("\r\n")
-        headers = CIMultiDict((name, value) for name, _, value in (line.partition(": ") for line in lines))
-        length_bytes = int(headers.get("Content-Length", 0))
-        if not whole or len(rest) < length_bytes:
-            return
-        self._unread = rest[length_bytes:]
-        loop = asyncio.get_running_loop()
-        self._request = Received(start, headers, rest[:length_bytes], loop.time())
-        self._playing = loop.create_task(self._play(self._server.take(self._request)))
+        """More of a request."""
+        self._data += data
+        if self._playing is None:
+            self._begin()
 
     def eof_received(self) -> bool:
-        """The caller will send no more; our side stays open, since the script says what happens to it."""
-        self._note_left("fin")
-        return True
+        """The other side has said its last word; it has left, even if it still listens."""
+        self._left()
+        return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone; if by our own doing, the caller has not left."""
-        self._server.note(self, is_open=False)
-        if exc is not None:
-            self._note_left("rst")
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The connection is gone."""
+        self._left()
+        self._room.set()
+        self._server.connections.discard(self)
+        self.lost.set_result(None)
         if self._playing is not None:
             self._playing.cancel()
 
-    def _note_left(self, how: Literal["fin", "rst"]) -> None:
-        if self._request is not None:
-            self._request.note_left(how)
+    def pause_writing(self) -> None:
+        """The other side does not read."""
+        self._room.clear()
 
-    async def _play(self, script: Script) -> None:
-        for action in script:
-            match action:
-                case Send():
-                    for piece in action.pieces:
-                        self.transport.write(piece)
-                        await asyncio.sleep(0)
-                case Repeat():
-                    while True:
-                        self.transport.write(action.data)
-                        await asyncio.sleep(action.gap_s)
-                case Sleep():
-                    await asyncio.sleep(action.seconds)
-                case Stall():
-                    await asyncio.Event().wait()
-                case Reset():
-                    self._reset()
-                    return
-                case KeepAlive():
-                    return
-                case _:
-                    assert_never(action)
-        self.transport.close()
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._room.set()
 
-    def _reset(self) -> None:
-        raw: socket.socket = self.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, BREAK_OFF)
-        self.transport.abort()
+    def _left(self) -> None:
+        if self._received is not None and not self._received.answered and self._received.gone_s is None:
+            self._received.gone_s = time.monotonic()
+            self._received.ended.set()
 
+    # --- requests
 
-@contextmanager
-def closed_port() -> Iterator[str]:
-    """The base URL of a port on which every connection is refused."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+    def _begin(self) -> None:
+        received = self._take()
+        if received is None:
+            return
+        self._received = received
+        script = self._server.came(received)
+        loop = asyncio.get_running_loop()
+        self._playing = loop.create_task(self._play(script, received), name="scripted upstream")
 
+    def _take(self) -> Received | None:
+        """The next request, if it is whole; of its framings only Content-Length is understood."""
+        head, blank, rest = bytes(self._data).partition(b"\r\n\r\n")
+        if not blank:
+            return None
+        line, *fields = head.decode("latin-1").split("\r\n")
+        method, path, _version = line.split(" ")
+        headers: CIMultiDict[str] = CIMultiDict()
+        for each in fields:
+            name, _colon, value = each.partition(":")
+            headers.add(name, value.strip())
+        length = int(headers.get("Content-Length", "0"))
+        if len(rest) < length:
+            return None
+        self._data[:] = rest[length:]
+        return Received(method, path, headers, rest[:length], time.monotonic(), self.number)
 
-@contextmanager
-def full_port() -> Iterator[str]:
-    """The base URL of a port on which connections are neither accepted nor refused: its queue is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        address = listener.getsockname()
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.settimeout(0)
-            filler.connect_ex(address)
+    # --- answers
+
+    async def _play(self, script: Upstream, received: Received) -> None:
         try:
-            yield f"http://127.0.0.1:{address[1]}/v1"
+            stays = await Telling(self, script, received.body).tell()
         finally:
-            for filler in fillers:
-                filler.close()
+            received.answered = received.gone_s is None
+            received.ended.set()
+        self._playing = None
+        if stays and not self._transport.is_closing():
+            self._begin()
+        else:
+            self.close()
+
+    async def send(self, data: bytes) -> None:
+        """Write *data*, as soon as the other side has room for it."""
+        assert self._received is not None  # noqa: S101 - an answer is under way
+        self._transport.write(data)
+        self._received.sent_bytes += len(data)
+        await self._room.wait()
+
+    def close(self) -> None:
+        """End in good order."""
+        self._transport.close()
+
+    def reset(self) -> None:
+        """Break off."""
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._transport.abort()
+
+    def end(self) -> None:
+        """End at once, whatever is under way."""
+        if self._playing is not None:
+            self._playing.cancel()
+        self._transport.abort()

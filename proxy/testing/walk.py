@@ -124,7 +124,7 @@ class Walk:
     @property
     def conversations(self) -> list[FakeConversation]:
         """What was taken of the store of conversations."""
-        assert isinstance(self.world.sessions, FakeSessionStore), "the test has a store of its own"  # noqa: S101
+        assert isinstance(self.world.sessions, FakeSessionStore), "the store is not ours"  # noqa: S101 - a test's mistake
         return self.world.sessions.taken
 
     @property

@@ -189,6 +189,8 @@ class StreamedCall:
     async def flow(self, sink: EventSink) -> None:
         """Give the events to *sink*, read by read; see the port."""
         reader = self._reader
+        if reader.failure is not None:  # it came in one read with the events before it
+            raise reader.failure
 
         def take(data: bytes) -> bool:
             goes_on = sink(reader.feed(data))

@@ -24,6 +24,7 @@ from tests.contract.table import ROWS, Row
 from tests.e2e.wire import Answer, Json, ask, chat
 
 LIMIT_S = 5.0  # nothing here takes so long; a wait beyond it is a hang
+POLL_S = 0.002
 ATTEMPTS = 2
 MAIN, SPARE = "main", "spare"
 IN_FLIGHT = 4
@@ -68,28 +69,33 @@ class Running:
         answer = await ask(self.url, "POST", "/v1/chat/completions", body(stream=stream, **fields), dict(headers or {}))
         return answer, await self.end()
 
+    async def until(self, state: str, live: int = 1) -> None:
+        """Wait until *live* requests are there, the latest of them in *state*."""
+        async with asyncio.timeout(LIMIT_S):
+            while not (len(self.gateway.live) == live and any(x.state == state for x in self.gateway.live)):
+                await asyncio.sleep(POLL_S)
+
     async def end(self) -> Exchange:
         """The next request that ends; by then all it held is given back."""
         async with asyncio.timeout(LIMIT_S):
             x = await self.ended.get()
-            while self.gateway.live:
-                await asyncio.sleep(0.001)
-        self.expect_nothing_held(x)
+        assert (x.call, x.slot) == (None, None)
+        assert all(attempt.outcome != "open" for attempt in attempts(x))
+        if not self.gateway.live:
+            self.expect_nothing_held()
         return x
 
-    def expect_nothing_held(self, x: Exchange) -> None:
-        """No slot, lease, call or clock is held any more."""
-        assert (x.call, x.slot) == (None, None)
+    def expect_nothing_held(self) -> None:
+        """No slot and no lease is held any more."""
         assert self.store.held == 0
         gate = self.gateway.ports.gate
-        assert gate._slots._value == IN_FLIGHT
+        assert gate._slots._value == self.gateway.settings.server.max_in_flight
         assert gate._queued == 0
         assert not any(use.live for use in gate._uses.values())
         for entry in self.gateway.settings.models:
             for place in self.gateway.ports.catalog.find(entry.id).candidates[0].places:
                 if isinstance(place.slots, BoundedSlots):
                     assert place.slots._semaphore._value == 1
-        assert all(attempt.outcome != "open" or x.state == "client_abort" for attempt in attempts(x))
 
     def health(self, name: str = MAIN) -> str:
         """How an upstream is: `ok`, `open`, `aside`, or `resting`."""
@@ -111,8 +117,8 @@ def settings_tree(upstreams: Mapping[str, Any], tables: Mapping[str, Any]) -> Js
     """The configuration: a model per upstream under its name, all after the first being its fallbacks."""
     own = dict(tables)
     upstream, model = own.pop("upstream", {}), own.pop("model", {})
-    listed = [
-        {"name": name, "kind": "openai", "base_url": where if isinstance(where, str) else "http://127.0.0.1:9/v1"}
+    listed: list[Json] = [
+        {"name": name, "base_url": where} if isinstance(where, str) else {"name": name, "kind": "scripted"}
         for name, where in upstreams.items()
     ]
     listed[0] |= upstream
@@ -131,12 +137,12 @@ def settings_tree(upstreams: Mapping[str, Any], tables: Mapping[str, Any]) -> Js
 
 @asynccontextmanager
 async def serving(
-    upstreams: Mapping[str, str | Upstream], *, errors: tuple[Any, ...] = (), **tables: Any
+    upstreams: Mapping[str, str | Upstream], *, errors: tuple[Any, ...] = (), take_s: float = 0.0, **tables: Any
 ) -> AsyncIterator[Running]:
     """A gateway before *upstreams*: base URLs, or upstreams that play in process, the first being asked first.
 
     *upstream* and *model* are merged into the first entries, *tables* replace whole tables or parts of them; *errors*
-    are those of `FakeSessionStore`.
+    and *take_s* are those of `FakeSessionStore`.
     """
     clock = LoopClock()
     ended: asyncio.Queue[Exchange] = asyncio.Queue()
@@ -146,7 +152,7 @@ async def serving(
         on_ended=ended.put_nowait,
         random=LongestWait(),
     )
-    running = Running(gateway, ended, FakeSessionStore(clock, *errors))
+    running = Running(gateway, ended, FakeSessionStore(clock, *errors, take_s=take_s))
     gateway.ports = replace(gateway.ports, sessions=running.store)
     runner = Runner(build_app(gateway), shutdown_timeout=0.1)
     await runner.setup()

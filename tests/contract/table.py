@@ -77,10 +77,10 @@ CALLER = (
 
 GATEWAY = (
     Row("G1", "in flight and queue full", "validate", "503 overloaded", "overloaded",
-        note="the body is not read; Retry-After 1–5 s"),
-    Row("G2a", "clock `queue` of the worker", "auth", "503 overloaded", "overloaded", note="Retry-After 1–5 s"),
+        note="the body is not read; Retry-After 1 to 5 s"),
+    Row("G2a", "clock `queue` of the worker", "auth", "503 overloaded", "overloaded", note="Retry-After 1 to 5 s"),
     Row("G2b", "clock `queue` of the upstream's `max_parallel`", "upstream", "503 overloaded", "overloaded",
-        framed=True, elsewhere=True, note="Retry-After 1–5 s"),
+        framed=True, elsewhere=True, note="Retry-After 1 to 5 s"),
     Row("G3", "clock `total`", ANY, "504 total_timeout", "timeout", framed=True),
     Row("G4", "an exception in a handler", ANY, "500 internal_error", "internal_error", framed=True),
     Row("G5", "the parser of a dialect raises", "stream tool_parse", "answer", "done", note="the text, as plain text",
@@ -164,7 +164,7 @@ BEFORE_A_DELTA = (
         elsewhere=True, breaker="rests", note="rests 1 s, doubling to 30 s"),
     Row("U16", "out of quota: 402, or 429 so coded", UP, "429 insufficient_quota", "rate_limited", framed=True,
         elsewhere=True, breaker="aside"),
-    Row("U17", "500, 502, 503, 504, 520–529", UP, "502 upstream_error", "upstream_error", framed=True, again=True,
+    Row("U17", "500, 502, 503, 504, 520 to 529", UP, "502 upstream_error", "upstream_error", framed=True, again=True,
         elsewhere=True, breaker="counts"),
     Row("U18", "other 4xx; 501, 505", UP, "502 upstream_rejected", "upstream_error", framed=True, elsewhere=True),
     Row("U19", "200 with a web page", UP, "502 upstream_challenge", "upstream_error", framed=True, elsewhere=True,

@@ -12,7 +12,8 @@ from typing import Any
 from proxy.testing.client import FakeClient
 from proxy.testing.inprocess import InProcessUpstream
 from proxy.testing.script import Breaks, Upstream
-from proxy.testing.walk import Walk
+from proxy.testing.walk import Surroundings, Walk
+from proxy.wire.answer import Surface
 from statechart.vocabulary import State
 
 Halt = asyncio.Future[Any] | None
@@ -61,6 +62,10 @@ class CutWalk(Walk):
     state_cut: State | None = None
     had_all = False
 
+    def __init__(self, world: Surroundings, client: FakeClient) -> None:
+        super().__init__(world, client, Surface.CHAT)
+        self.states_halted: set[State] = set()
+
     async def _serve(self) -> None:
         halting = Halting(super()._serve(), self._halted)
         try:
@@ -69,6 +74,7 @@ class CutWalk(Walk):
             self.halts = halting.halts
 
     def _halted(self, number: int, halt: Halt) -> None:
+        self.states_halted.add(self.state)
         if number != self.at:
             return
         if halt is None or self.moment is Moment.WAITING:

@@ -8,7 +8,6 @@ from proxy.errors import ConversationLost, CredentialStale
 from proxy.testing.play import MODEL, World
 from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeSessionStore
-from proxy.wire.answer import Surface
 from tests.cut_anywhere.halts import CutWalk, HaltingClient
 
 KEY = "sk-of-the-caller"
@@ -54,10 +53,11 @@ class Scenario:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
         if self.assured:
             headers["X-Delivery"] = "assured"
-        return CutWalk(world, HaltingClient(world.clock, json.dumps(body).encode(), headers, body_s=1), Surface.CHAT)
+        return CutWalk(world, HaltingClient(world.clock, json.dumps(body).encode(), headers, body_s=1))
 
 
 SLOW_START = Upstream.waits(20).then_says("Hello.").then_finishes()
+TOO_LONG = HELLO.then_fails(400, code="context_length_exceeded")
 REFUSED = Upstream.fails(400, message="no prefill")
 QUEUE = {"server": {"max_in_flight": 1}}
 SLOTS = {"server": {"max_in_flight": 2}, "upstream": {"max_parallel": 1}}

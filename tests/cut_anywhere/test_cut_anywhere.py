@@ -52,14 +52,20 @@ def all_of(*cuts: Cut) -> Cut:
     return cut
 
 
-ENDED_FROM_OUTSIDE: dict[str, tuple[Cut, Event, State]] = {
+FROM_OUTSIDE: dict[str, tuple[Cut, Event, State]] = {
     "the caller leaves": (leave, Event.CLIENT_GONE, State.CLIENT_ABORT),
     "the deadline passes": (pass_deadline, Event.DEADLINE_PASSED, State.TIMEOUT),
     "the daemon goes down": (shut_down, Event.SHUTTING_DOWN, State.SHUTDOWN),
-    "all at once": (all_of(pass_deadline, shut_down, leave), Event.CLIENT_GONE, State.CLIENT_ABORT),
-    "deadline while going down": (all_of(shut_down, pass_deadline), Event.SHUTTING_DOWN, State.SHUTDOWN),
 }
-"""The cut, the event that it is, and the ending; of several in one turn of the loop the caller's leaving counts first."""
+"""The cut, the event that it is, and the ending."""
+
+AT_ONCE: dict[str, tuple[Cut, Event, State]] = {
+    "the caller last": (all_of(pass_deadline, shut_down, leave), Event.CLIENT_GONE, State.CLIENT_ABORT),
+    "the caller first": (all_of(leave, shut_down, pass_deadline), Event.CLIENT_GONE, State.CLIENT_ABORT),
+    "the daemon last": (all_of(pass_deadline, shut_down), Event.SHUTTING_DOWN, State.SHUTDOWN),
+    "the daemon first": (all_of(shut_down, pass_deadline), Event.SHUTTING_DOWN, State.SHUTDOWN),
+}
+"""Several in one turn of the loop: the caller's leaving counts first, then the daemon's end, then clocks."""
 
 
 async def play(scenario: Scenario, at: int | None = None, moment: Moment = Moment.WAITING, cut: Cut = leave) -> CutWalk:
@@ -111,7 +117,7 @@ def check_told(uncut: bytes, walk: CutWalk) -> None:
         assert (walk.status, walk.code) == (error.told_status, error.told_code)
 
 
-async def check_given_back(walk: CutWalk) -> None:
+def check_given_back(walk: CutWalk) -> None:
     """All places are free, no more and no less, and nothing goes on."""
     world = walk.world
     assert isinstance(world, World)
@@ -129,16 +135,25 @@ async def check_given_back(walk: CutWalk) -> None:
     assert world.clock.pending == 0
 
 
-@pytest.mark.parametrize("cut", ENDED_FROM_OUTSIDE)
-@pytest.mark.parametrize("name", SCENARIOS)
-async def test_a_cut_from_outside_ends_the_request_where_it_is(name: str, cut: str) -> None:
-    scenario = SCENARIOS[name]
-    do, event, ending = ENDED_FROM_OUTSIDE[cut]
-    async for uncut, walk in cut_everywhere(scenario, do):
+async def check_cut(scenario: Scenario, cut: Cut, event: Event, ending: State) -> None:
+    """Cut everywhere, the request ends where it was, for the right reason, and leaves nothing behind."""
+    async for uncut, walk in cut_everywhere(scenario, cut):
         last = walk.exchange.trace[-1]
         assert (last.source, last.event, last.target) == (walk.state_cut, event, ending), walk.at
         check_told(uncut, walk)
-        await check_given_back(walk)
+        check_given_back(walk)
+
+
+@pytest.mark.parametrize("cut", FROM_OUTSIDE)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_cut_from_outside_ends_the_request_where_it_is(name: str, cut: str) -> None:
+    await check_cut(SCENARIOS[name], *FROM_OUTSIDE[cut])
+
+
+@pytest.mark.parametrize("cut", AT_ONCE)
+@pytest.mark.parametrize("name", ["streamed", "collected", "behind another in the queue"])
+async def test_of_several_cuts_at_once_the_first_in_rank_counts(name: str, cut: str) -> None:
+    await check_cut(SCENARIOS[name], *AT_ONCE[cut])
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -150,25 +165,23 @@ async def test_an_upstream_that_breaks_fails_the_request_unless_it_had_said_all(
         failed = (last.source, Event.UPSTREAM_FAILED, State.UPSTREAM_ERROR)
         assert (last.source, last.event, last.target) == (whole if walk.had_all else failed), walk.at
         check_told(uncut, walk)
-        await check_given_back(walk)
+        check_given_back(walk)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ["streamed", "collected"])
 async def test_nothing_that_comes_after_the_ending_is_heard(name: str) -> None:
-    """Clocks, the daemon's end and the caller's leaving all know the request until it is forgotten."""
-    scenario = SCENARIOS[name]
-    async for _, walk in cut_everywhere(scenario, shut_down):
+    """Clocks, the daemon's end and the caller's leaving may all still know the request."""
+    async for _, walk in cut_everywhere(SCENARIOS[name], shut_down):
         told, steps = walk.body, len(walk.exchange.trace)
         all_of(pass_deadline, shut_down, leave)(walk, None)
         await walk.clock.advance(TOTAL_S)
         assert (walk.body, len(walk.exchange.trace)) == (told, steps)
-        await check_given_back(walk)
+        check_given_back(walk)
 
 
 async def test_every_state_that_waits_is_cut() -> None:
     """The scenarios leave none out; `tool_parse` never waits."""
-    cut = set()
+    halted = set[State]()
     for scenario in SCENARIOS.values():
-        async for _, walk in cut_everywhere(scenario, leave):
-            cut.add(walk.state_cut)
-    assert cut == set(WORKING_STATES) - {State.TOOL_PARSE}
+        halted |= (await play(scenario)).states_halted
+    assert halted == set(WORKING_STATES) - {State.TOOL_PARSE}

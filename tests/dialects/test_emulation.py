@@ -13,7 +13,7 @@ from proxy.wire.events import Finished, ReasoningDelta, StreamEvent, TextDelta, 
 
 
 def emulation(*stop: str, single_call: bool = False) -> Emulation:
-    return Emulation(NativeDecoder(None), stop=stop, single_call=single_call)  # type: ignore[arg-type]
+    return Emulation(NativeDecoder(None), stop=stop, single_call=single_call)  # type: ignore[arg-type]  # nothing of it matters
 
 
 def run(decoder: Emulation, events: Sequence[StreamEvent]) -> list[StreamEvent]:
@@ -28,8 +28,12 @@ def text_of(events: Sequence[StreamEvent]) -> str:
 
 
 def cut_by_hand(text: str, stop: Sequence[str]) -> str:
-    found = [at for at in (text.find(each) for each in stop) if at >= 0]
-    return text[: min(found)] if found else text
+    """The stop string that is whole first ends the text; of two that are whole at once, the longer."""
+    for end in range(1, len(text) + 1):
+        starts = [end - len(each) for each in stop if text[:end].endswith(each)]
+        if starts:
+            return text[: min(starts)]
+    return text
 
 
 letters = st.text("aBc-é", max_size=30)

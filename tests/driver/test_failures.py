@@ -137,7 +137,7 @@ async def test_an_answer_that_is_collected_is_told_nothing_of_before_it_is_whole
     ],
 )
 async def test_a_status_is_told_as_what_it_means_for_the_caller(
-    play: Play, status: int, code: str | None, told_status: int, told_code: str, ending: str
+    play: Play, *, status: int, code: str | None, told_status: int, told_code: str, ending: str
 ) -> None:
     x = await play(Upstream.fails(status, code=code), stream=False, **ONCE)
 

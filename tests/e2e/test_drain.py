@@ -2,19 +2,24 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from proxy.server.tasks import spawn
 from proxy.testing.frames import read_stream, text_of_stream
-from proxy.testing.process import Daemon, StartDaemon
+from proxy.testing.process import Daemon, StartDaemon, daemons
 from tests.e2e.configs import script_config
 from tests.e2e.wire import Connection, ask, chat, connected, error_of, request, until_live
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SCRIPTS: dict[str, list[Any]] = {
     "quick": [{"say": "Hi", "chunk": 0}],
     "second": [{"say": "0123456789", "chunk": 1, "every_ms": 80}],
-    "seven seconds": [{"say": "0123456789", "chunk": 1, "every_ms": 640}],
+    "seven seconds": [{"say": "0123456789", "chunk": 1, "every_ms": 740}],
     "stalled": [{"say": "Hel", "chunk": 0}, {"stall": True}],
     "silent": [{"stall": True}],
     "waiting to retry": [{"fail": "upstream_rate_limited", "retry_after_s": 15}],
@@ -34,6 +39,39 @@ def stopped_well(daemon: Daemon) -> bool:
     """Whether it said that every request which it took has ended."""
     (line,) = daemon.lines(event="server.stopped")
     return bool(line["accepted"] == line["ended"]) and daemon.errors == ""
+
+
+async def drain_for_long(running: Daemon) -> None:
+    """SIGTERM, with one request that runs, one that waits, and a connection that is kept."""
+    async with connected(running.url) as live, connected(running.url) as waits, connected(running.url) as kept:
+        await begin(live, "seven seconds")
+        await begin(waits, "waiting to retry", stream=False)
+        await kept.send(request("GET", "/livez"))
+        assert (await kept.answer()).status == 200
+        running.signal(signal.SIGTERM)
+        waited = await waits.answer()
+        assert (waited.status, waited.error["code"]) == (503, "shutting_down")
+        assert (await running.logged("waiting-to-retry"))["path"].endswith(">backoff>shutdown")
+        with pytest.raises(ConnectionRefusedError):
+            await ask(running.url, "GET", "/livez")
+        await kept.send(request("POST", "/", chat(model="quick"), {"x-request-id": "too-late"}))
+        late = await kept.answer()
+        assert (late.status, late.error["code"]) == (503, "shutting_down")
+        assert late.headers["connection"] == "close"
+        assert (await running.logged("too-late"))["path"] == "validate>shutdown"
+        body = await live.rest()
+        assert text_of_stream(body) == "0123456789"
+        assert read_stream(body).done
+        assert await asyncio.wait_for(running.exited(), 2.0) == 0
+    assert running.lines(event="drain.waiting"), "somebody may be watching"
+    assert stopped_well(running)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def long_drain(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["asyncio.Task[None]"]:
+    """The story that takes its time is told beside the others."""
+    with daemons(tmp_path_factory.mktemp("long-drain")) as start:
+        yield spawn(drain_for_long(start(script_config(SCRIPTS, server={"drain_s": 20}))), name="long drain")
 
 
 async def test_a_live_stream_is_let_run_to_its_end(daemon: StartDaemon) -> None:
@@ -116,28 +154,6 @@ async def test_patience_ends_by_itself(daemon: StartDaemon) -> None:
     assert stopped_well(running)
 
 
-async def test_after_a_while_the_door_is_closed_and_what_waits_is_sent_away(daemon: StartDaemon) -> None:
+async def test_after_a_while_the_door_is_closed_and_what_waits_is_sent_away(long_drain: "asyncio.Task[None]") -> None:
     """Balancers have had their time; what already runs at an upstream still has some left."""
-    running = daemon(script_config(SCRIPTS, server={"drain_s": 20}))
-    async with connected(running.url) as live, connected(running.url) as waits, connected(running.url) as kept:
-        await begin(live, "seven seconds")
-        await begin(waits, "waiting to retry", stream=False)
-        await kept.send(request("GET", "/livez"))
-        assert (await kept.answer()).status == 200
-        running.signal(signal.SIGTERM)
-        waited = await waits.answer()
-        assert (waited.status, waited.error["code"]) == (503, "shutting_down")
-        assert (await running.logged("waiting-to-retry"))["path"].endswith(">backoff>shutdown")
-        with pytest.raises(ConnectionRefusedError):
-            await ask(running.url, "GET", "/livez")
-        await kept.send(request("POST", "/", chat(model="quick"), {"x-request-id": "too-late"}))
-        late = await kept.answer()
-        assert (late.status, late.error["code"]) == (503, "shutting_down")
-        assert late.headers["connection"] == "close"
-        assert (await running.logged("too-late"))["path"] == "validate>shutdown"
-        body = await live.rest()
-        assert text_of_stream(body) == "0123456789"
-        assert read_stream(body).done
-        assert await asyncio.wait_for(running.exited(), 2.0) == 0
-    assert running.lines(event="drain.waiting"), "somebody may be watching"
-    assert stopped_well(running)
+    await long_drain

@@ -41,7 +41,7 @@ def prefilled(request: ChatRequest, text: str) -> ChatRequest:
     A beginning that the caller gave itself is continued, not followed by a second one.
     """
     *before, last = request.messages
-    if last["role"] == "assistant" and "tool_calls" not in last:
+    if last["role"] == "assistant":  # without calls: an open one is never let through
         messages = [*before, {**last, "content": text_of(last) + text}]
     else:
         messages = [*request.messages, {"role": "assistant", "content": text}]

@@ -90,6 +90,12 @@ def test_a_part_that_the_model_does_not_take(
     assert chat(messages=messages).messages == messages
 
 
+def test_an_assistant_may_have_said_no_more_than_the_model_takes(elsewhere: ModelRules, refusal: Refusal) -> None:
+    image = {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}
+
+    assert refusal(elsewhere, messages=[USER, image]).told_code == "unsupported_content_part"
+
+
 def test_the_part_check_looks_at_the_whole_history(elsewhere: ModelRules, refusal: Refusal) -> None:
     """The verdict does not depend on what a session already knows."""
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,x"}}]}

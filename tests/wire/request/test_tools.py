@@ -34,6 +34,7 @@ KEPT: list[tuple[Json, Json]] = [
     (tool(**FULL), tool(**FULL)),
     (tool("aZ0_-.:" + "x" * 121), tool("aZ0_-.:" + "x" * 121)),
     ({**tool(), "new": 1}, {**tool(), "new": 1}),
+    ({**tool(), "name": "other"}, {**tool(), "name": "other"}),
     ({"function": {"name": "now"}}, tool()),
     ({"type": None, "function": {"name": "now"}}, tool()),
     ({"name": "now", **FULL}, tool(**FULL)),
