@@ -56,6 +56,7 @@ chart: $(DEV) ## Draw the chart into docs/
 docs: chart ## Write all generated parts of docs/ anew
 	$(BIN)/turnstile config reference --update docs/configuration.md
 	$(BIN)/python -m proxy.errors --update docs/errors.md
+	$(BIN)/python -m tests.contract --update docs/failure-contract.md
 
 bench: $(DEV) ## Measure CPU per request and per chunk, nginx beside it; ARGS="--quick"
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -6,12 +6,14 @@ be tried again at all is the error's own word, and whether it is lawful is the c
 """
 
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from proxy.config import Retry
 from proxy.errors import (
     PassThroughDenied,
     TurnstileError,
+    UpstreamContextLength,
     UpstreamRateLimited,
     UpstreamRefused,
     UpstreamTimeout,
@@ -146,6 +148,18 @@ class Course:
         attempt.clock = error.clock if error else None
         if error is not None and error.upstream_status is not None:
             attempt.status = error.upstream_status
+        if isinstance(error, UpstreamContextLength):
+            self._keep_wider()
+
+    def _keep_wider(self) -> None:
+        """Forget later candidates whose window is known to be no wider than the one that was too narrow."""
+        narrow = self.candidate.entry.context_window_tokens
+        later = self.position + 1
+        self.candidates = self.candidates[:later] + tuple(
+            candidate
+            for candidate in self.candidates[later:]
+            if narrow is None or (candidate.entry.context_window_tokens or inf) > narrow
+        )
 
     def forgive(self) -> None:
         """Give the call just made back to the budget: what went wrong is mended once, outside of it."""

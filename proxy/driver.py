@@ -80,7 +80,8 @@ def clock_error(clock: str, seconds: float, random: Random) -> TurnstileError:
         case "body":
             return BodyTooSlow(seconds)
         case "queue":
-            return Overloaded(clock="queue", retry_after_s=overload_wait_s(random))
+            told = f"There was no room for this request within {seconds:g} seconds (clock 'queue')."
+            return Overloaded(told, clock="queue", retry_after_s=overload_wait_s(random))
         case "connect":
             return ConnectTimeout(seconds)
         case "client_write":

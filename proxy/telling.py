@@ -1,7 +1,10 @@
 """Telling the caller of a failed ending: once, after the terminal state is entered."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from proxy.deadline import Clock
 from proxy.errors import ClientGone, SlowReader
 from proxy.exchange import Exchange
 from proxy.ports import Ports
@@ -25,7 +28,7 @@ async def tell(x: Exchange, ports: Ports) -> None:
             x.client.reset()
         return
     try:
-        async with asyncio.timeout(ports.clocks.client_write or None):
+        async with time_limit(ports.clock, ports.clocks.client_write):
             if not x.client.committed:
                 headers = error_headers(failure, closing=ports.lifecycle.draining)
                 await x.client.answer(
@@ -37,3 +40,15 @@ async def tell(x: Exchange, ports: Ports) -> None:
                 x.client.reset()
     except (ClientGone, TimeoutError):
         x.client.reset()
+
+
+@asynccontextmanager
+async def time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
+    """`asyncio.timeout` by *clock*; 0 = none.  The clocks of the request itself are off by now."""
+    async with asyncio.timeout(None) as limit:
+        timer = clock.call_at(clock.now() + seconds, lambda: limit.reschedule(0.0)) if seconds else None
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()

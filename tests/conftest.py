@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from proxy.course import Course
 from proxy.dialects import DIALECTS
@@ -18,6 +19,9 @@ from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeConversation, FakeSessionStore
 from proxy.testing.walk import Walk
 from statechart.vocabulary import WORKING_STATES, State
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes depends on who else computes
+settings.load_profile("shared machine")
 
 Held = Callable[..., Awaitable[Walk]]
 
@@ -78,7 +82,7 @@ BROKEN: dict[str, tuple[type, str]] = {
 
 @pytest.fixture
 def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
-    """What a state uses has a bug, whose message is a secret: `with crashing(state):`."""
+    """Break what a state uses, with a bug whose message is a secret."""
 
     @contextmanager
     def within(state: str) -> Iterator[None]:
@@ -94,7 +98,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContext
 
 @pytest.fixture
 async def held(play: Play) -> AsyncIterator[Held]:
-    """A request that rests in a state: `await held(state, **options)`."""
+    """Requests that rest in a chosen state, until the test interferes."""
     others: list[Walk] = []
 
     async def hold(state: State, **options: Any) -> Walk:

@@ -1,7 +1,8 @@
 """The recorder: real handlers fire every row of the chart.
 
 The table says what can happen, and the stories of the chart walk it without a handler.  Here requests are played
-through the driver, their traces are gathered, and an edge that none of them has taken is either dead, or a promise untested.
+through the driver, their traces are gathered, and an edge that none of them has taken is either dead, or a promise that
+nobody tests.
 """
 
 from collections.abc import Awaitable, Callable

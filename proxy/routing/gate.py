@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
-from proxy.config import Auth, Key, Server
+from proxy.config import Auth, Key, KeyDigest, Server
 from proxy.deadline import Clock
 from proxy.errors import ConcurrencyLimitExceeded, InvalidApiKey, Overloaded, RateLimitExceeded
 from proxy.ports import Caller, Release
@@ -50,7 +50,8 @@ class KeyGate:
             return ANYONE
         if presented_key is None:
             raise InvalidApiKey("You didn't provide an API key: send it as 'Authorization: Bearer KEY'.")
-        found = [caller for key, caller in self._keys if key.matches(presented_key)]
+        shown = KeyDigest(presented_key)
+        found = [caller for key, caller in self._keys if key == shown]
         if not found:
             raise InvalidApiKey
         return found[0]

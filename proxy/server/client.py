@@ -1,5 +1,8 @@
 """The caller's side of a request over aiohttp: reads the body, writes the answer by `StreamResponse`."""
 
+import contextlib
+import socket
+import struct
 from collections.abc import Callable
 from typing import cast
 
@@ -12,6 +15,8 @@ from proxy.errors import ClientGone, MalformedHttp, RequestTooLarge
 from proxy.ports import Headers, RequestHead
 from proxy.server.tasks import spawn
 from proxy.wire.answer import PING
+
+NO_LINGER = struct.pack("ii", 1, 0)  # closing sends RST; socket(7)
 
 
 class HeldResponse(web.StreamResponse):
@@ -44,6 +49,7 @@ class HttpClient:
         self._headers: Callable[[], Headers] = tuple
         self._commit_at: float | None = None
         self._heartbeat_s = 0.0
+        self._over = False
         self._written_s = 0.0
         self._timer: TimerHandle | None = None
 
@@ -150,10 +156,15 @@ class HttpClient:
         self._sent_bytes += len(body)
 
     def reset(self) -> None:
-        """Break the connection off, without a good end to the body."""
+        """Break the connection off: what was not read is dropped, and the caller sees a reset, no end."""
         self._stop_pulse()
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        transport = self._request.transport
+        if transport is not None:
+            sock = transport.get_extra_info("socket")
+            if sock is not None and sock.family != socket.AF_UNIX:
+                with contextlib.suppress(OSError):  # it is closed already
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            transport.abort()
         self._request.protocol.force_close()
 
     def close(self) -> None:
@@ -189,6 +200,8 @@ class HttpClient:
             self._timer = self._clock.call_at(now + self._heartbeat_s, self._pulse)
 
     async def _beat(self) -> None:
+        if self._over:
+            return  # the end came in the turn of the loop in which this was set off
         try:
             await self.begin(PING)
         except ClientGone:
@@ -199,3 +212,4 @@ class HttpClient:
             self._timer.cancel()
             self._timer = None
         self._heartbeat_s = 0.0
+        self._over = True

@@ -7,7 +7,7 @@ import orjson
 from multidict import CIMultiDict
 
 from proxy.testing.http_script import DONE, StreamScript, completion_of
-from proxy.testing.script import Breaks, Fails, Stalls, Upstream, Waits
+from proxy.testing.script import Breaks, Fails, Finishes, Stalls, Upstream, Waits
 
 BETWEEN_PIECES_S = 0.002  # enough for a piece to be a read of its own
 
@@ -65,22 +65,30 @@ class Telling:
         return True
 
     async def _tell_whole(self) -> bool:
-        for step in self._script.steps:
+        """Tell it in one piece; where the script breaks off after its first step, half of that comes."""
+        body = completion_of(self._script, str(self._asked.get("model")))
+        for place, step in enumerate(self._script.steps):
             match step:
                 case Waits(seconds):
                     await asyncio.sleep(seconds)
                 case Stalls():
                     await asyncio.Event().wait()
                 case Breaks(cleanly):
-                    await self._break(cleanly=cleanly)
+                    finished = any(isinstance(each, Finishes) for each in self._script.steps[:place])
+                    if place:
+                        await self._send_whole(body, len(body) if finished else len(body) // 2)
+                        await asyncio.sleep(BETWEEN_PIECES_S)
+                    await self._break(cleanly=cleanly or finished)
                     return False
                 case Fails():
                     await self._refuse(step)
                     return True
-        body = completion_of(self._script, str(self._asked.get("model")))
-        await self._send_head(self._script.status, "application/json", [f"Content-Length: {len(body)}"])
-        await self._send_pieces(body)
+        await self._send_whole(body, len(body))
         return True
+
+    async def _send_whole(self, body: bytes, size: int) -> None:
+        await self._send_head(self._script.status, "application/json", [f"Content-Length: {len(body)}"])
+        await self._send_pieces(body[:size])
 
     async def _refuse(self, step: Fails) -> None:
         body = orjson.dumps(step.body)
@@ -91,7 +99,7 @@ class Telling:
     async def _break(self, *, cleanly: bool) -> None:
         if not cleanly:
             self._connection.reset()
-        elif self._head_sent:
+        elif self._chunked:
             await self._connection.send(b"0\r\n\r\n")
 
     async def _send_body(self, data: bytes) -> None:

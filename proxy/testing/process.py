@@ -111,10 +111,17 @@ class Daemon:
                 self.process.wait(STOP_LIMIT_S if number == signal.SIGKILL else STOP_LIMIT_S / 10)
             except subprocess.TimeoutExpired:
                 continue
+        end = time.monotonic() + STOP_LIMIT_S
+        while self._kill_the_rest() and time.monotonic() < end:
+            time.sleep(POLL_S)
+
+    def _kill_the_rest(self) -> bool:
+        """Kill what is left of its process group; whether anything was."""
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
-            return  # it has taken its workers along
+            return False
+        return True
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started; under several workers that is their supervisor."""
@@ -197,17 +204,22 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 def toml(config: Mapping[str, Any]) -> str:
     """A tree of tables as TOML."""
-    return "".join(f"{json.dumps(name)} = {_inline(value)}\n" for name, value in config.items())
+    return "".join(f"{_scalar(name)} = {_inline(value)}\n" for name, value in config.items())
 
 
 def _inline(value: Any) -> str:
     match value:
         case Mapping():
-            return f"{{{', '.join(f'{json.dumps(name)} = {_inline(each)}' for name, each in value.items())}}}"
+            return f"{{{', '.join(f'{_scalar(name)} = {_inline(each)}' for name, each in value.items())}}}"
         case list() | tuple():
             return f"[{', '.join(map(_inline, value))}]"
         case _:
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # all that JSON and TOML differ in
+            return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    """A value as JSON has it, which is TOML but for an unescaped DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class StartDaemon(Protocol):

@@ -31,9 +31,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """These bytes every *gap_s* seconds, without end."""
+    """The same every *gap_s* seconds, without end."""
 
-    data: bytes
+    what: Send
     gap_s: float
 
 

@@ -65,6 +65,7 @@ class RawServer:
         self.received: list[Received] = []
         self.base_url = ""
         self._scripts = scripts or (answers(),)
+        self._failures: list[BaseException] = []
         self._connections: set[Connection] = set()
         self._came = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -80,6 +81,8 @@ class RawServer:
         for connection in list(self._connections):
             connection.transport.abort()
         await self._server.wait_closed()
+        if self._failures:
+            raise self._failures[0]
 
     @property
     def connections(self) -> int:
@@ -99,6 +102,12 @@ class RawServer:
         self.received.append(request)
         self._came.set()
         return self._scripts[min(len(self.received), len(self._scripts)) - 1]
+
+    def note_played(self, playing: "asyncio.Task[None]") -> None:
+        """A script is over; a bug in it is raised at the server's end."""
+        failure = None if playing.cancelled() else playing.exception()
+        if failure is not None:
+            self._failures.append(failure)
 
     def note(self, connection: "Connection", *, is_open: bool) -> None:
         """Keep count of connections."""
@@ -135,6 +144,7 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._request = Received(start, headers, rest[:length_bytes], loop.time())
         self._playing = loop.create_task(self._play(self._server.take(self._request)))
+        self._playing.add_done_callback(self._server.note_played)
 
     def eof_received(self) -> bool:
         """The caller will send no more; our side stays open, since the script says what happens to it."""
@@ -162,7 +172,7 @@ class Connection(asyncio.Protocol):
                         await asyncio.sleep(0)
                 case Repeat():
                     while True:
-                        self.transport.write(action.data)
+                        self.transport.write(action.what.data)
                         await asyncio.sleep(action.gap_s)
                 case Sleep():
                     await asyncio.sleep(action.seconds)

@@ -15,7 +15,7 @@ from proxy.testing.sessions import FakeConversation, FakeSessionStore
 from proxy.wire.answer import Surface
 from statechart.vocabulary import TERMINAL_STATES, State
 
-STUCK_S = 2.0  # of real time, for a walk that no clock can end
+STUCK_S = 0.2  # of real time, for a walk that no clock can end
 ENDLESS_S = 86_400.0  # of the test's time, for one whose timers start each other
 
 Json = dict[str, Any]

@@ -57,6 +57,19 @@ class SseParser:
         self._begun: _Begun | None = _Begun()
         self._begun.at_start = True
 
+    def lone(self, piece: bytes) -> bytes | None:
+        """Give the data of *piece* if it is one whole event of one `data: ` line and nothing has begun; else None."""
+        if (
+            self._begun is None
+            and piece.find(_LF) == len(piece) - len(_BREAK)
+            and piece.startswith(_DATA)
+            and piece.endswith(_BREAK)
+            and _CR not in piece
+            and len(piece) <= self._max_bytes
+        ):
+            return piece[len(_DATA) : -len(_BREAK)]
+        return None
+
     def feed(self, piece: bytes) -> list[SseEvent]:
         """Give the events that *piece* completes."""
         whole = self._split(piece) if self._begun is None else None
@@ -87,8 +100,6 @@ class SseParser:
             if not piece.endswith(_CRLF_BREAK) or piece.count(_CR) != piece.count(_LF):
                 return None
             found = piece[len(_DATA) : -len(_CRLF_BREAK)].split(_CRLF_BREAK + _DATA)
-        elif piece.find(_LF) == len(piece) - 2 and piece.endswith(_BREAK):  # an event alone: how most streams come
-            return [(piece[len(_DATA) : -len(_BREAK)], "")]
         elif piece.endswith(_BREAK):
             found = piece[len(_DATA) : -len(_BREAK)].split(_BREAK + _DATA)
         else:

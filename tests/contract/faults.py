@@ -203,11 +203,13 @@ async def holding(state: str, **tables: Any) -> AsyncIterator[tuple[Running, Raw
     """A gateway in which one request rests in *state*; its connection is the third."""
     script, needed, stream = HOLDS[state]
     whole = request("POST", "/v1/chat/completions", body(stream=stream))
-    async with failing(Fault(state, script), **needed, **tables) as (gateway, upstream, _):
-        async with connected(gateway.url) as connection:
-            await connection.send(whole[:-10] if state == "validate" else whole)
-            await gateway.until(state)
-            yield gateway, upstream, connection
+    async with (
+        failing(Fault(state, script), **needed, **tables) as (gateway, upstream, _),
+        connected(gateway.url) as connection,
+    ):
+        await connection.send(whole[:-10] if state == "validate" else whole)
+        await gateway.until(state)
+        yield gateway, upstream, connection
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """A whole gateway on a socket, in this process: every fault of the table is told, counted and given back for real."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from proxy.clock import LoopClock
 from proxy.config import load
 from proxy.exchange import Exchange
 from proxy.ports import Upstream
+from proxy.routing.gate import KeyGate
 from proxy.routing.slots import BoundedSlots
 from proxy.server.app import build_app
 from proxy.server.envelopes import Runner
@@ -23,6 +25,8 @@ from proxy.testing.sessions import FakeSessionStore
 from tests.contract.table import ROWS, Row
 from tests.e2e.wire import Answer, Json, ask, chat
 
+CLOCK = re.compile(r"clock `(\w+)`")
+SECONDS = re.compile(r"\d seconds")
 LIMIT_S = 5.0  # nothing here takes so long; a wait beyond it is a hang
 POLL_S = 0.002
 ATTEMPTS = 2
@@ -72,7 +76,7 @@ class Running:
     async def until(self, state: str, live: int = 1) -> None:
         """Wait until *live* requests are there, the latest of them in *state*."""
         async with asyncio.timeout(LIMIT_S):
-            while not (len(self.gateway.live) == live and any(x.state == state for x in self.gateway.live)):
+            while not (len(self.gateway.live) == live and any(x.state == state for x in self.gateway.live)):  # noqa: ASYNC110 - nobody tells of a change of state
                 await asyncio.sleep(POLL_S)
 
     async def end(self) -> Exchange:
@@ -89,11 +93,14 @@ class Running:
         """No slot and no lease is held any more."""
         assert self.store.held == 0
         gate = self.gateway.ports.gate
+        assert isinstance(gate, KeyGate)
         assert gate._slots._value == self.gateway.settings.server.max_in_flight
         assert gate._queued == 0
         assert not any(use.live for use in gate._uses.values())
         for entry in self.gateway.settings.models:
-            for place in self.gateway.ports.catalog.find(entry.id).candidates[0].places:
+            route = self.gateway.ports.catalog.find(entry.id)
+            assert route is not None
+            for place in route.candidates[0].places:
                 if isinstance(place.slots, BoundedSlots):
                     assert place.slots._semaphore._value == 1
 
@@ -116,18 +123,22 @@ def attempts(x: Exchange) -> list[Any]:
 def settings_tree(upstreams: Mapping[str, Any], tables: Mapping[str, Any]) -> Json:
     """The configuration: a model per upstream under its name, all after the first being its fallbacks."""
     own = dict(tables)
-    upstream, model = own.pop("upstream", {}), own.pop("model", {})
+    upstream, model, windows = own.pop("upstream", {}), own.pop("model", {}), own.pop("windows", {})
     listed: list[Json] = [
         {"name": name, "base_url": where} if isinstance(where, str) else {"name": name, "kind": "scripted"}
         for name, where in upstreams.items()
     ]
     listed[0] |= upstream
-    first, *others = upstreams
-    models = [{"id": first, "upstream": first, "fallback": others, **model}]
+    _, *others = upstreams
+    models: list[Json] = [{"id": name, "upstream": name} for name in upstreams]
+    models[0] |= {"fallback": others, **model}
+    for entry in models:
+        if entry["id"] in windows:
+            entry["context_window_tokens"] = windows[entry["id"]]
     return {
         "auth": {"mode": "none"},
         "upstreams": listed,
-        "models": [*models, *({"id": name, "upstream": name} for name in others)],
+        "models": models,
         **own,
         "server": {"max_in_flight": IN_FLIGHT, **own.get("server", {})},
         "clocks": CLOCKS | own.get("clocks", {}),
@@ -141,8 +152,8 @@ async def serving(
 ) -> AsyncIterator[Running]:
     """A gateway before *upstreams*: base URLs, or upstreams that play in process, the first being asked first.
 
-    *upstream* and *model* are merged into the first entries, *tables* replace whole tables or parts of them; *errors*
-    and *take_s* are those of `FakeSessionStore`.
+    *upstream* and *model* are merged into the first entries, *windows* are models' context windows, *tables* replace
+    whole tables or parts of them; *errors* and *take_s* are those of `FakeSessionStore`.
     """
     clock = LoopClock()
     ended: asyncio.Queue[Exchange] = asyncio.Queue()
@@ -154,7 +165,7 @@ async def serving(
     )
     running = Running(gateway, ended, FakeSessionStore(clock, *errors, take_s=take_s))
     gateway.ports = replace(gateway.ports, sessions=running.store)
-    runner = Runner(build_app(gateway), shutdown_timeout=0.1)
+    runner = Runner(build_app(gateway), shutdown_timeout=0.1, lingering_time=0.05)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -196,10 +207,13 @@ def expect_frame(row: Row, answer: Answer, text: str = "") -> None:
 
 
 def expect_type(row: Row, error: Json) -> None:
-    """The row's type, by its status, and for clocks the clock's name and seconds."""
+    """The row's type, by its status; and if a clock has run out, its name and seconds in the message."""
     status, code = row.told.split()[-2:]
-    quota = code == "insufficient_quota"
-    assert error["type"] == ("insufficient_quota" if quota else TYPES[int(status)])
+    assert error["type"] == ("insufficient_quota" if code == "insufficient_quota" else TYPES[int(status)])
+    clock = CLOCK.search(row.fault)
+    if clock is not None:
+        assert f"clock '{clock[1]}'" in error["message"]
+        assert SECONDS.search(error["message"])
 
 
 def text_of(told: Stream) -> str:

@@ -93,7 +93,7 @@ GATEWAY = (
 )
 
 SESSIONS = (
-    Row("S1", "the conversation is busy beyond the clock `lease`", "session", "409 conversation_busy", "conflict",
+    Row("S1", "the conversation is busy for longer than is waited", "session", "409 conversation_busy", "conflict",
         note="Retry-After 1 s"),
     Row("S2", "the store is slow or down at the look-up", "session", "answer", "done", note="logged as degraded",
         awaits=CONVERSATIONS),

@@ -15,6 +15,7 @@ from tests.e2e.wire import Answer, Connection, connected, request
 
 CHAT = "/v1/chat/completions"
 LET_GO_S = 0.25
+LARGE_BYTES = 8_000_000  # more than the kernel holds for a caller who does not read
 KEYS: dict[str, Any] = {
     "mode": "keys",
     "keys": [
@@ -41,7 +42,7 @@ CLOSES = {"C2a", "C2b", "C4"}
 @proves(*REJECTED)
 async def test_what_cannot_be_taken_is_refused_without_a_call(row: Row) -> None:
     """No upstream is asked for what is not a request."""
-    tables = {"server": {"max_body_bytes": 1024}, "clocks": {"body": SHORT_S}}
+    tables: dict[str, Any] = {"server": {"max_body_bytes": 1024}, "clocks": {"body": SHORT_S}}
     async with failing(Fault("none", answers()), **tables) as (gateway, upstream, _):
         for raw in REJECTED[row.id]:
             async with connected(gateway.url) as connection:
@@ -141,16 +142,32 @@ async def test_a_caller_who_leaves_is_noticed_in_every_state(row: Row, state: st
         assert gateway.health() in ("ok", "resting")
 
 
+@proves("C10")
+@pytest.mark.parametrize("how", ["FIN", "half-close", "RST"])
+async def test_a_caller_who_leaves_the_queue_makes_room_in_it(row: Row, how: str) -> None:
+    tables = {"server": {"max_in_flight": 1, "max_queued": 1}}
+    async with holding("stream", **tables) as (gateway, upstream, first):
+        for _ in range(2):
+            async with connected(gateway.url) as second:
+                await second.send(request("POST", CHAT, body()))
+                await gateway.until("auth", live=2)
+                leave(second, how)
+                assert (await gateway.end()).path == f"validate>auth>{row.ends}"
+        assert len(upstream.received) == 1
+        first.reset()
+        await gateway.end()
+
+
 @proves("C11")
 async def test_a_stream_that_nobody_reads_is_broken_off(row: Row) -> None:
     """Nothing more can be told to who does not read: the connection is reset."""
-    script = (*BEGUN, Repeat(says("x" * 60_000), 0.0))
+    script = (*BEGUN, Repeat(says("x" * 60_000), 0.001))
     await expect_broken_off(row, Fault("flood", script), stream=True)
 
 
 @proves("C11")
 async def test_a_whole_answer_that_nobody_reads_is_broken_off(row: Row) -> None:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "x" * 7_500_000}, "finish_reason": "stop"}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "x" * LARGE_BYTES}, "finish_reason": "stop"}
     await expect_broken_off(row, Fault("large", (response(200, {"choices": [choice]}),)), stream=False)
 
 
@@ -181,20 +198,25 @@ def leave(connection: Connection, how: str) -> None:
             connection.reset()
 
 
+async def read_on(raw: socket.socket) -> None:
+    """Read whatever there is."""
+    while await asyncio.get_running_loop().sock_recv(raw, 1 << 20):
+        pass
+
+
 async def expect_broken_off(row: Row, fault: Fault, *, stream: bool) -> None:
     """A caller with a small buffer who does not read."""
     loop = asyncio.get_running_loop()
     async with failing(fault, clocks={"client_write": SHORT_S}) as (gateway, *_):
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            raw.setblocking(False)
+            raw.settimeout(0)
             host, port = gateway.url.removeprefix("http://").split(":")
             await loop.sock_connect(raw, (host, int(port)))
             await loop.sock_sendall(raw, request("POST", CHAT, body(stream=stream)))
             x = await gateway.end()
             with pytest.raises(ConnectionResetError):
-                while await loop.sock_recv(raw, 1 << 20):
-                    pass
+                await read_on(raw)
 
     assert x.state == row.ends
     assert x.failure is not None

@@ -3,54 +3,25 @@
 Every walk is run uncut first, to count its halts; then once for each halt, with the cut made there.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-
 import pytest
 
-from proxy.deadline import SHUTDOWN
-from proxy.routing.slots import BoundedSlots
 from proxy.testing.frames import read_stream
-from proxy.testing.play import World
 from proxy.wire.answer import error_body
 from statechart.vocabulary import WORKING_STATES, Event, State
-from tests.cut_anywhere.halts import CutWalk, Halt, Moment, break_off
+from tests.cut_anywhere.cuts import (
+    TOTAL_S,
+    Cut,
+    all_of,
+    break_upstreams,
+    check_given_back,
+    cut_everywhere,
+    leave,
+    pass_deadline,
+    play,
+    shut_down,
+)
+from tests.cut_anywhere.halts import CutWalk
 from tests.cut_anywhere.scenarios import SCENARIOS, Scenario
-
-Cut = Callable[[CutWalk, Halt], None]
-TOTAL_S = 1800.0
-
-
-def leave(walk: CutWalk, _halt: Halt) -> None:
-    walk.client.leave()
-
-
-def pass_deadline(walk: CutWalk, _halt: Halt) -> None:
-    walk.exchange.deadline.expire("total", TOTAL_S)
-
-
-def shut_down(walk: CutWalk, _halt: Halt) -> None:
-    walk.exchange.deadline.expire(SHUTDOWN)
-
-
-def break_upstreams(walk: CutWalk, halt: Halt) -> None:
-    calls = [call for upstream in walk.world.upstreams.values() for call in upstream.calls if call.open]
-    own = [call for call in calls if call.turn.request_id == walk.exchange.request_id]
-    answered = any(call.complete or call.finishing for call in own)
-    walk.had_all = answered or walk.state is State.RENDER
-    for upstream in walk.world.upstreams.values():
-        break_off(upstream)
-    if own and halt is not None and not halt.done():
-        halt.set_result(None)
-
-
-def all_of(*cuts: Cut) -> Cut:
-    def cut(walk: CutWalk, halt: Halt) -> None:
-        for each in cuts:
-            each(walk, halt)
-
-    return cut
-
 
 FROM_OUTSIDE: dict[str, tuple[Cut, Event, State]] = {
     "the caller leaves": (leave, Event.CLIENT_GONE, State.CLIENT_ABORT),
@@ -66,32 +37,6 @@ AT_ONCE: dict[str, tuple[Cut, Event, State]] = {
     "the daemon first": (all_of(shut_down, pass_deadline), Event.SHUTTING_DOWN, State.SHUTDOWN),
 }
 """Several in one turn of the loop: the caller's leaving counts first, then the daemon's end, then clocks."""
-
-
-async def play(scenario: Scenario, at: int | None = None, moment: Moment = Moment.WAITING, cut: Cut = leave) -> CutWalk:
-    """Play it to its end, cut at halt *at*; and then whatever it had to wait for."""
-    world = scenario.build()
-    other = scenario.begin(world) if scenario.behind else None
-    if other is not None:
-        await other.until(State.STREAM)
-    walk = scenario.begin(world)
-    walk.at, walk.moment, walk.cut = at, moment, cut
-    try:
-        await walk.end()
-    except asyncio.CancelledError:
-        assert walk.state is State.CLIENT_ABORT
-    if other is not None:
-        await other.end()
-    return walk
-
-
-async def cut_everywhere(scenario: Scenario, cut: Cut) -> AsyncIterator[tuple[bytes, CutWalk]]:
-    """The bytes of the uncut run, and the walk that was cut, for every halt and both moments."""
-    uncut = await play(scenario)
-    assert uncut.state is State.DONE
-    for moment in Moment:
-        for at in range(uncut.halts):
-            yield uncut.body, await play(scenario, at, moment, cut)
 
 
 def check_told(uncut: bytes, walk: CutWalk) -> None:
@@ -112,27 +57,10 @@ def check_told(uncut: bytes, walk: CutWalk) -> None:
         assert not read_stream(body).done, "an error, or the end mark"
         assert walk.client.closed
     else:
+        assert error is not None
         assert walk.client.headers["x-end-reason"] == walk.state
         assert body == error_body(error)
         assert (walk.status, walk.code) == (error.told_status, error.told_code)
-
-
-def check_given_back(walk: CutWalk) -> None:
-    """All places are free, no more and no less, and nothing goes on."""
-    world = walk.world
-    assert isinstance(world, World)
-    gateway = world.gateway
-    assert not gateway.live
-    assert gateway.accepted == gateway.ended == len(world.ended) == len(set(world.ended))
-    assert gateway._gate._slots._value == gateway.settings.server.max_in_flight
-    for use in gateway._gate._uses.values():
-        assert use.live == 0
-    for place in walk.exchange.route.candidates[0].places if hasattr(walk.exchange, "route") else ():
-        assert isinstance(place.slots, BoundedSlots)
-        assert place.slots._semaphore._value == 1
-    assert not any(upstream.live for upstream in world.upstreams.values())
-    assert asyncio.all_tasks() == {asyncio.current_task()}, "no task is left"
-    assert world.clock.pending == 0
 
 
 async def check_cut(scenario: Scenario, cut: Cut, event: Event, ending: State) -> None:
@@ -183,5 +111,7 @@ async def test_every_state_that_waits_is_cut() -> None:
     """The scenarios leave none out; `tool_parse` never waits."""
     halted = set[State]()
     for scenario in SCENARIOS.values():
-        halted |= (await play(scenario)).states_halted
+        uncut = await play(scenario)
+        assert uncut.state is State.DONE
+        halted |= uncut.states_halted
     assert halted == set(WORKING_STATES) - {State.TOOL_PARSE}

@@ -1,5 +1,6 @@
 """The one line about each request: what it tells, and what nobody can make it tell."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -166,22 +167,33 @@ def fields_of_console(line: str) -> dict[str, Any]:
     return {"event": "request.completed" if " request.completed " in line else line}
 
 
-@pytest.mark.parametrize(
-    ("form", "fields_of"),
-    [("json", fields_of_json), ("logfmt", fields_of_logfmt), ("console", fields_of_console)],
-)
-async def test_no_caller_can_write_a_line_of_its_own(
-    tmp_path: Path, form: str, fields_of: Callable[[str], dict[str, Any]]
-) -> None:
-    """In whatever form the log is: what a caller sends is a value, and never a line, a field or a colour."""
+FORMS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "json": fields_of_json,
+    "logfmt": fields_of_logfmt,
+    "console": fields_of_console,
+}
+
+
+async def log_of_harmful_things(folder: Path, form: str) -> tuple[str, int]:
+    """The whole log of a daemon to which such requests were made, in that form; and their number."""
     config = script_config(SCRIPTS)
     config["models"].append({"id": "any/*", "upstream": "quick"})
-    with Daemon(config, folder=tmp_path, args=["--log-format", form]) as running:
+    running = Daemon(config, folder=folder, args=["--log-format", form])
+    await asyncio.to_thread(running.__enter__)
+    try:
         number = await say_harmful_things(running.url)
-    text = running.log_path.read_bytes().decode()
-    lines = text.split("\n")[:-1]
-    assert "\n".join(lines).splitlines() == lines, "there is no line end but ours"
-    assert all(character.isprintable() for line in lines for character in line)
-    events = [fields_of(line)["event"] for line in lines]
-    assert events.count("request.completed") == number
-    assert "forged" not in [fields_of(line).get("request_id") for line in lines]
+    finally:
+        await asyncio.to_thread(running.stop)
+    return running.log_path.read_bytes().decode(), number
+
+
+async def test_no_caller_can_write_a_line_of_its_own(tmp_path: Path) -> None:
+    """In whatever form the log is: what a caller sends is a value, and never a line, a field or a colour."""
+    logs = await asyncio.gather(*(log_of_harmful_things(tmp_path / form, form) for form in FORMS))
+    for (text, number), (form, fields_of) in zip(logs, FORMS.items(), strict=True):
+        lines = text.split("\n")[:-1]
+        assert "\n".join(lines).splitlines() == lines, f"there is no line end but ours: {form}"
+        assert all(character.isprintable() for line in lines for character in line), form
+        events = [fields_of(line)["event"] for line in lines]
+        assert events.count("request.completed") == number, form
+        assert "forged" not in [fields_of(line).get("request_id") for line in lines], form

@@ -40,25 +40,33 @@ def short_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def test_with_no_configuration_at_all_it_answers(daemon: StartDaemon) -> None:
-    """A first start needs no file, no account, no key."""
-    running = daemon()
-    assert running.url.startswith("http://127.0.0.1:")
-    assert [model["id"] for model in (await ask(running.url, "GET", "/v1/models")).json["data"]] == ["scripted"]
-    answer = await ask(running.url, "POST", "/v1/chat/completions", chat("Are you there?"))
+async def test_with_no_configuration_at_all_it_answers_and_does_so_again_after_a_kill(daemon: StartDaemon) -> None:
+    """A first start needs no file, no account, no key; and a second one finds the port free."""
+    first = daemon()
+    assert first.url.startswith("http://127.0.0.1:")
+    (listening,) = first.lines(event="server.listening")
+    assert listening["pid"] == first.pid
+    assert [model["id"] for model in (await ask(first.url, "GET", "/v1/models")).json["data"]] == ["scripted"]
+    answer = await ask(first.url, "POST", "/v1/chat/completions", chat("Are you there?"))
     assert answer.json["choices"][0]["message"]["content"] == "You said: Are you there?"
-    (listening,) = running.lines(event="server.listening")
-    assert listening["pid"] == running.pid
+
+    first.signal(signal.SIGKILL)
+    assert await first.exited() == -signal.SIGKILL
+    second = daemon(args=["--port", first.url.rpartition(":")[2]])
+    assert second.url == first.url
+    assert (await ask(second.url, "POST", "/", chat())).status == 200
 
 
 async def test_what_the_operator_can_mend_is_one_clear_line(tmp_path: Path) -> None:
     """No traceback; and the exit code says it, so that whoever supervises the process knows."""
     (tmp_path / "wrong.toml").write_text("[server]\nprot = 1\n")
+    (tmp_path / "data").write_text("precious")
     with socket.create_server(("127.0.0.1", 0)) as other:
         busy = str(other.getsockname()[1])
         told = {
             ("--prot", "1"): (2, "turnstile: unrecognized arguments: --prot 1 (see 'turnstile --help')"),
             ("--port", busy): (1, f"turnstile: cannot listen on 127.0.0.1:{busy}: address already in use"),
+            ("--unix", "data"): (1, "turnstile: cannot listen on data: address already in use"),
             ("--config", "no.toml"): (2, f"turnstile: cannot read {tmp_path}/no.toml: no such file or directory"),
             ("--config", "wrong.toml"): (
                 2,
@@ -67,18 +75,7 @@ async def test_what_the_operator_can_mend_is_one_clear_line(tmp_path: Path) -> N
         }
         ended = await asyncio.gather(*(turnstile(tmp_path, "serve", *arguments) for arguments in told))
     assert ended == [(code, "", f"{line}\n") for code, line in told.values()]
-
-
-async def test_the_port_is_free_again_after_a_kill(daemon: StartDaemon) -> None:
-    """Also while connections of the former life are still known to the kernel."""
-    first = daemon()
-    port = first.url.rpartition(":")[2]
-    assert (await ask(first.url, "POST", "/", chat())).status == 200
-    first.signal(signal.SIGKILL)
-    assert await first.exited() == -signal.SIGKILL
-    second = daemon(args=["--port", port])
-    assert second.url == first.url
-    assert (await ask(second.url, "POST", "/", chat())).status == 200
+    assert (tmp_path / "data").read_text() == "precious"
 
 
 async def test_a_unix_socket_is_listened_on_kept_and_cleaned_up(
@@ -111,15 +108,6 @@ async def test_a_unix_socket_that_a_kill_has_left_is_taken_over(daemon: StartDae
     assert path.exists()
     second = daemon(args=["--unix", str(path)])
     assert (await ask(second.url, "GET", "/readyz")).status == 200
-
-
-async def test_a_file_in_place_of_a_socket_is_left_alone(short_path: Path, tmp_path: Path) -> None:
-    path = short_path / "precious"
-    path.write_text("data")
-    code, _, errors = await turnstile(tmp_path, "serve", "--unix", str(path))
-    assert code == 1
-    assert str(path) in errors
-    assert path.read_text() == "data"
 
 
 def test_a_log_that_nobody_reads_any_more_does_not_matter(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from proxy.budget import estimated_input_tokens, fitting, input_limit_tokens
 
+from proxy.budget import estimated_input_tokens, fitting, input_limit_tokens
 from proxy.errors import ContextLengthExceeded
 from proxy.routing.slots import slots_of
 

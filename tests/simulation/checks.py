@@ -56,7 +56,7 @@ def bookkeeping(request: Request) -> Iterator[str]:
         yield f"{x.failure!r} does not end as {x.state}"
     elif x.state is State.INTERNAL_ERROR and x.failure.detail != ScriptedCrashError.__name__:
         yield f"a bug of ours: {x.failure.detail} in {x.path}"
-    elif client.committed and not client.streaming and not client.was_reset and client.body:
+    elif client.committed and not client.streaming and not gone(request):
         if client.headers.get("x-end-reason") != x.state.value:
             yield "the header tells of another ending"
         if client.status != x.failure.told_status:
@@ -109,7 +109,7 @@ def streamed(request: Request, told: bytes) -> Iterator[str]:
     if stream.done != (x.closed and bool(told)) and not gone(request):
         yield "the end mark of an answer that is not whole"
     if gone(request):
-        if stream.error is not None:
+        if stream.error is not None and x.state is State.CLIENT_ABORT:
             yield "an error was told to nobody"
     elif x.failure is None or not told.endswith(error_frame(x.failure)) or finish is not None:
         yield f"told at the end: {told[-200:]!r}"

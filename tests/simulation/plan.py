@@ -16,7 +16,8 @@ from proxy.testing.script import Breaks, Calls, Fails, Finishes, Says, Stalls, U
 
 REQUESTS = 250  # of one seed; enough for its limits, queues and circuits to be felt
 ARRIVALS_S = 60  # in which they come, at whole seconds so that much happens at once
-LAST_POKE_S = 240  # how long after it came a request may still be interfered with
+LAST_READ_S = 240  # how long after it came the caller of a request may begin to read
+LEAVES_S = (0.5, 1.0, 2.0, 5.0, 12.0, 30.0, 60.0, 150.0, 240.0)  # mostly as some clock runs out
 TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
 STATUSES = (400, 401, 402, 403, 404, 408, 413, 429, 429, 429, 500, 500, 501, 503, 503, 529)
 RETRY_AFTER = ("0", "1", "3", "15", "100", "-1", "soon")
@@ -71,7 +72,7 @@ def plan_of(random: Random, number: int) -> Plan:
         body["stream_options"] = {"include_usage": True}
     if chance(random, 0.02):
         body["temperature"] = "warm"
-    slow = chance(random, 0.08)
+    slow = chance(random, 0.12)
     return Plan(
         number=number,
         begins_s=float(random.randrange(ARRIVALS_S)),
@@ -80,9 +81,9 @@ def plan_of(random: Random, number: int) -> Plan:
         assured=chance(random, 0.2),
         body_s=float(random.choices((0, 1, 29, 40), (85, 9, 3, 3))[0]),
         breaks_off_in_body=chance(random, 0.01),
-        reads=random.randrange(4) if slow else None,
-        reads_on_s=float(random.randrange(1, LAST_POKE_S)) if slow and chance(random, 0.5) else None,
-        leaves_s=random.choice((0.5, 1.0, 2.0, 7.0, 20.0, float(LAST_POKE_S))) if chance(random, 0.12) else None,
+        reads=random.randrange(8) if slow else None,
+        reads_on_s=float(random.randrange(1, LAST_READ_S)) if slow and chance(random, 0.5) else None,
+        leaves_s=random.choice(LEAVES_S) if chance(random, 0.12) else None,
         fails_at_write=random.randrange(1, 5) if chance(random, 0.03) else None,
     )
 

@@ -220,7 +220,7 @@ def configuration(random: Random) -> dict[str, Any]:
         {"id": "last", "upstream": "last"},
     ]
     return {
-        "server": {"max_in_flight": random.choice((20, 60, 1000)), "max_queued": 5},
+        "server": {"max_in_flight": random.choice((30, 1000, 1000)), "max_queued": 5},
         "auth": {
             "mode": "keys",
             "keys": [

@@ -126,12 +126,11 @@ def _check_fields(body: JsonObject, rules: ModelRules) -> JsonObject:
                 field.relation(kept)
             if not rules.openai:
                 _check_elsewhere(field, value, rules)
-    for name in rules.id_fields:
-        if kept.get(name) is not None:
-            identifier(name, kept[name])
-    if not rules.openai:
-        for name, value in kept.items():
-            if name in rules.refused and value is not None:
+    for name, value in kept.items():
+        if value is not None:
+            if name in rules.id_fields:
+                identifier(name, value)
+            if name in rules.refused and not rules.openai:
                 raise _unsupported(name)
     return kept
 

@@ -62,13 +62,17 @@ class Answer:
     @property
     def finished(self) -> bool:
         """Whether every choice that was asked for has a finish reason."""
-        choices = self._choices.values()
-        return len(choices) == self._reading.n and all(choice.finish is not None for choice in choices)
+        if len(self._choices) != self._reading.n:
+            return False
+        for choice in self._choices.values():  # noqa: SIM110 - `all` would make a generator for every chunk
+            if choice.finish is None:
+                return False
+        return True
 
     def take(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         """Take the next chunk.  Raises the error that it tells, or UpstreamProtocolError."""
         choices = chunk.get("choices")
-        if self._plain and type(choices) is list and len(choices) == 1 and self._take_plain(chunk, choices[0], events):
+        if self.take_plain(chunk, events):
             return
         self._refuse_error(chunk)
         if not self._opened:
@@ -108,11 +112,15 @@ class Answer:
             events.append(self._usage)
         events += ends
 
-    def _take_plain(self, chunk: dict[str, Any], raw: Any, events: list[StreamEvent]) -> bool:
+    def take_plain(self, chunk: dict[str, Any], events: list[StreamEvent]) -> bool:
         """Take a chunk that is one piece of text or reasoning and tells nothing else, as nearly all chunks are.
 
         False, and nothing is taken, if it is any other; the long way would give the same event.
         """
+        choices = chunk.get("choices")
+        if not self._plain or type(choices) is not list or len(choices) != 1:
+            return False
+        raw = choices[0]
         index = raw.get("index") if type(raw) is dict else None
         choice = self._choices.get(index) if type(index) is int else None
         if choice is None or choice.finish is not None or raw.get("finish_reason") is not None or "error" in raw:

@@ -56,8 +56,13 @@ class ChunkReader:
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Give the events of one read."""
         events: list[StreamEvent] = []
-        if self.failure is None:
+        if self.failure is not None:
+            return events
+        lone = None if self.complete else self._payloads.lone(data)
+        if lone is None:
             self._take(self._payloads.feed(data), events)
+        elif not self._answer.take_plain(lone, events):
+            self._take([(lone, "")], events)
         return events
 
     def end(self) -> list[StreamEvent]:

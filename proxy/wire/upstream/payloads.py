@@ -38,6 +38,19 @@ class PayloadReader:
         """Whether an event or a comment has come."""
         return self._some or self._sse.comments > 0
 
+    def lone(self, piece: bytes) -> dict[str, Any] | None:
+        """Give the object that *piece* is, if it is one whole event and nothing is pending; else None.
+
+        `feed` would give the same, by a longer way: most pieces of a slow stream are just this.
+        """
+        if self.done or self.failure is not None:
+            return None
+        data = self._sse.lone(piece)
+        value = None if data is None else decode_object(data)
+        if value is not None:
+            self._some = True
+        return value
+
     def feed(self, piece: bytes) -> Iterator[Payload]:
         """Give the payloads that *piece* completes, each looked at when it is asked for."""
         if self.done or self.failure is not None:

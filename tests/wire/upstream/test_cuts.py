@@ -146,7 +146,7 @@ def test_the_short_way_and_the_long_way_agree(parts: list[bytes]) -> None:
     stream = b"".join(parts)
     short = outcome(stream)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Answer, "_take_plain", lambda *_: False)
+        patch.setattr(Answer, "take_plain", lambda *_: False)
         assert outcome(stream) == short
 
 
