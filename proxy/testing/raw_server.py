@@ -84,11 +84,6 @@ class RawServer:
         if self._failures:
             raise self._failures[0]
 
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._connections)
-
     async def call(self, number: int = 1) -> Received:
         """The *number*-th request; waits for it.  Raises TimeoutError."""
         async with asyncio.timeout(WAIT_LIMIT_S):

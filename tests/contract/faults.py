@@ -168,7 +168,7 @@ AFTER_A_DELTA: dict[str, tuple[Fault, ...]] = {
 }
 
 WHOLE: dict[str, Script] = {
-    "M7": (*BEGUN, says("lo."), finishes()),
+    "M7": (*BEGUN, Send(says("lo.").data, cuts=(3, 40)), finishes()),
     "M8": (*BEGUN, says("lo."), finishes(), Stall()),
     "M9": (*BEGUN, says("lo."), DONE),
     "M10": (*BEGUN, says("lo."), finishes(), says(""), finishes(), DONE),

@@ -53,7 +53,11 @@ class Halting:
 
 
 class CutWalk(Walk):
-    """A walk that is interfered with at its halt number *at*: there *cut* is called, with what the walk waits for."""
+    """A walk that is interfered with at its halt number *at*: there *cut* is called, with what the walk waits for.
+
+    *state_cut* is where that was, *had_all* whether its upstream had said all by then, *states_halted* all states in
+    which it has halted.
+    """
 
     at: int | None = None
     moment = Moment.WAITING

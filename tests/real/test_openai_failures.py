@@ -1,4 +1,4 @@
-"""The official client raises what was meant: of each failure its class, of a cut stream an error, and when to try again."""
+"""The official client raises what was meant: of each failure its class, of a cut stream an error."""
 
 import asyncio
 from typing import Any
