@@ -38,13 +38,17 @@ class Clock(Protocol):
 
 
 class Deadline:
-    """The clocks of one request; seconds of 0 mean that a clock is off."""
+    """The clocks of one request; seconds of 0 mean that a clock is off.
 
-    __slots__ = ("_clock", "_due", "_handle", "_seconds", "_set_for", "_task", "expired", "expired_after_s")
+    *due* tells of each clock that runs when it runs out (monotonic).  Whoever handles every chunk moves a clock, which
+    runs already, to a later time by writing there: that is one number, and no timer.
+    """
+
+    __slots__ = ("_clock", "_handle", "_seconds", "_set_for", "_task", "due", "expired", "expired_after_s")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._due: dict[str, float] = {}
+        self.due: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
         self._handle: TimerHandle | None = None
         self._set_for = inf
@@ -63,37 +67,30 @@ class Deadline:
     def run_until(self, name: str, began: float, seconds: float) -> None:
         """Run the clock *name* as if it had been started at *began* (monotonic)."""
         if seconds <= 0:
-            self._due.pop(name, None)
+            self.due.pop(name, None)
             return
-        self._due[name] = due = began + seconds
+        self.due[name] = due = began + seconds
         self._seconds[name] = seconds
         if due < self._set_for:
             self._set(due)
 
-    def move(self, name: str, due: float) -> None:
-        """Let the clock *name*, which runs, run out at *due* (monotonic), which is not before it would have.
-
-        This is done for every chunk: one number is written, and no timer is touched.
-        """
-        self._due[name] = due
-
     def stop(self, name: str) -> None:
         """Stop the clock *name*; nothing happens if it does not run."""
-        self._due.pop(name, None)
+        self.due.pop(name, None)
 
     def stop_all_but(self, name: str) -> None:
         """Stop every clock but *name*."""
-        for running in self._due.keys() - {name}:
-            del self._due[running]
+        for running in self.due.keys() - {name}:
+            del self.due[running]
 
     def left_s(self, name: str) -> float:
         """Seconds until the clock *name* runs out; infinite when it does not run."""
-        due = self._due.get(name)
+        due = self.due.get(name)
         return inf if due is None else due - self._clock.now()
 
     def close(self) -> None:
         """Stop every clock for good."""
-        self._due.clear()
+        self.due.clear()
         self._task = None
         if self._handle is not None:
             self._handle.cancel()
@@ -130,12 +127,12 @@ class Deadline:
     def _check(self) -> None:
         self._handle = None
         self._set_for = inf
-        if not self._due or self._task is None:
+        if not self.due or self._task is None:
             return
-        name = min(self._due, key=self._due.__getitem__)
-        due = self._due[name]
+        name = min(self.due, key=self.due.__getitem__)
+        due = self.due[name]
         if due > self._clock.now():
             self._set(due)
             return
-        del self._due[name]
+        del self.due[name]
         self.expire(name, self._seconds[name])

@@ -43,9 +43,9 @@ class Relay:
     __slots__ = (
         "_clocks",
         "_deadline",
+        "_due",
         "_idle_s",
         "_max_answer_bytes",
-        "_move",
         "_now",
         "_progress_s",
         "_put",
@@ -60,7 +60,7 @@ class Relay:
         self._now = x.clock.now
         self._put = x.client.put
         self._deadline = x.deadline
-        self._move = x.deadline.move
+        self._due = x.deadline.due
         self._clocks = clocks
         self._idle_s = clocks.idle or inf
         self._progress_s = clocks.progress or inf
@@ -78,14 +78,14 @@ class Relay:
 
     def __call__(self, events: Sequence[StreamEvent]) -> bool:
         """Relay the events of one read; none at all is still a sign of life."""
-        now = self._now()
-        self._move("idle", now + self._idle_s)
+        due = self._due
+        due["idle"] = (now := self._now()) + self._idle_s
         if events:
             frames = self._frames(events)
             if frames:
                 self.full = not self._put(frames)
             if has_delta(events):
-                self._move("progress", now + self._progress_s)
+                due["progress"] = now + self._progress_s
         return not (self.full or self._x.decoder.cut)
 
     async def drain(self) -> None:

@@ -17,7 +17,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -27,6 +27,7 @@ import pytest
 
 START_LIMIT_S = 30.0
 LINE_LIMIT_S = 5.0  # the daemon gathers its lines for some 50 ms; the rest is for a busy machine
+ASK_AGAIN_S = 1.0  # what is still live then is cut
 STOP_LIMIT_S = 10.0
 POLL_S = 0.005
 URL = re.compile(r'(http://|unix:)[^"\s]+')
@@ -102,26 +103,15 @@ class Daemon:
         self.config_path.write_text(config if isinstance(config, str) else toml(config))
 
     def stop(self) -> None:
-        """Ask twice, then kill; returns when no process of it is left."""
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        """Ask twice, then kill; the workers too, if any are left."""
+        for number, limit_s in ((signal.SIGTERM, ASK_AGAIN_S), (signal.SIGTERM, STOP_LIMIT_S), (signal.SIGKILL, None)):
             if self.exit_code is not None:
                 break
             self.signal(number)
-            try:
-                self.process.wait(STOP_LIMIT_S if number == signal.SIGKILL else STOP_LIMIT_S / 10)
-            except subprocess.TimeoutExpired:
-                continue
-        end = time.monotonic() + STOP_LIMIT_S
-        while self._kill_the_rest() and time.monotonic() < end:
-            time.sleep(POLL_S)
-
-    def _kill_the_rest(self) -> bool:
-        """Kill what is left of its process group; whether anything was."""
-        try:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(limit_s)
+        with suppress(ProcessLookupError):  # it has taken its workers along
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        return True
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started; under several workers that is their supervisor."""

@@ -100,7 +100,7 @@ def test_each_clock_can_be_set_in_each_place_and_be_off(loaded: Load, name: str,
         ('[[models]]\nid = "m"\nupstream = "up"\nclocks = { first_event = 7 }', True),
     ],
 )
-def test_it_is_known_whether_first_event_was_set(loaded: Load, text: str, explicit: bool) -> None:  # noqa: FBT001 - a case
+def test_it_is_known_whether_first_event_was_set(loaded: Load, text: str, explicit: bool) -> None:
     """Where it was not, an answer that can't be streamed may take as long as the whole request."""
     found = loaded(text)
 

@@ -82,7 +82,7 @@ def test_a_user_message_is_required_as_the_kind_or_the_entry_says(
     loaded: Load,
     upstreams: list[str],
     setting: str,
-    required: bool,  # noqa: FBT001 - a case
+    required: bool,
 ) -> None:
     found = loaded(
         '[[upstreams]]\nname = "up"\nbase_url = "http://h"\n[[upstreams]]\nname = "script"\nkind = "scripted"\n'

@@ -102,7 +102,7 @@ async def test_the_daemon_going_down_as_the_tail_runs_out(play: Play, order: str
 
 def at_the_same_time(walk: Walk, clock: str, act, order: str):
     """Have *act* happen in the turn of the loop in which *clock* runs out."""
-    due = walk.exchange.deadline._due[clock]
+    due = walk.exchange.deadline.due[clock]
     expire = walk.exchange.deadline._check
 
     def both():

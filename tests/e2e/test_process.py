@@ -1,7 +1,6 @@
 """The harness itself: what it writes is what was meant, and what goes wrong is told."""
 
 import os
-import signal
 import tomllib
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.testing.process import Daemon, DaemonFailed, StartDaemon, clean_environment, toml, urls_in
-from tests.e2e.configs import script_config
+from proxy.testing.process import Daemon, DaemonFailed, clean_environment, toml, urls_in
 
 SCALARS = (
     st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -50,14 +48,3 @@ def test_settings_of_the_machine_do_not_leak_into_a_test(monkeypatch: pytest.Mon
     assert not [name for name in environment if name.startswith("TURNSTILE_")]
     assert environment["HOME"] == str(tmp_path)
     assert environment["PATH"] == os.environ["PATH"]
-
-
-def test_a_daemon_that_does_not_answer_to_signals_is_ended_all_the_same(daemon: StartDaemon) -> None:
-    running = daemon(script_config({"quick": []}, server={"workers": 2}))
-    (started,) = running.lines(event="supervisor.started")
-    os.killpg(running.pid, signal.SIGSTOP)
-    running.stop()
-    assert running.exit_code == -signal.SIGKILL
-    for worker in started["workers"]:
-        stat = Path(f"/proc/{worker}/stat")
-        assert not stat.exists() or ") Z " in stat.read_text()

@@ -33,7 +33,7 @@ class PooledAnswer:
         self._connection: Connection | None = connection
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
-        self._kept_bytes = 0
+        self.slowed = False  # the sender was asked to wait
         self._sink: BytesSink | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -82,8 +82,8 @@ class PooledAnswer:
             self._waiter = None
 
     def _take(self) -> bytes:
-        pieces, self._pieces, self._kept_bytes = self._pieces, [], 0
-        if self._connection is not None:
+        pieces, self._pieces = self._pieces, []
+        if self.slowed and self._connection is not None:
             self._connection.speed_up()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -92,13 +92,12 @@ class PooledAnswer:
     def keep(self, body: bytes) -> None:
         """Keep a piece of the body."""
         self._pieces.append(body)
-        self._kept_bytes += len(body)
 
     def hand_on(self) -> bool:
         """Give on what one read has brought; false asks the sender to slow down."""
         if self._sink is None:
             self.wake()
-            return self._kept_bytes <= HIGH_WATER_BYTES
+            return sum(map(len, self._pieces)) <= HIGH_WATER_BYTES
         try:
             goes_on = self._sink(self._take()) if self._pieces else True
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits in `flow`
@@ -135,7 +134,6 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answer: PooledAnswer | None = None
         self._head_bytes = 0
-        self._slowed = False
         self.calls = 0
 
     @property
@@ -169,16 +167,17 @@ class Connection(asyncio.Protocol):
             and not self._transport.is_closing()
             and not self._transport.get_write_buffer_size()
         ):
-            self.speed_up()
+            if answer.slowed:
+                self._transport.resume_reading()
             self._on_idle(self)
         else:
             self.abort()
 
     def speed_up(self) -> None:
         """There is room again: read on."""
-        if self._slowed:
-            self._slowed = False
-            self._transport.resume_reading()
+        if self._answer is not None:
+            self._answer.slowed = False
+        self._transport.resume_reading()
 
     def abort(self) -> None:
         """End the connection, at once."""
@@ -206,8 +205,8 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse("the response's head is too large")
             return
-        if not answer.hand_on() and not self._slowed:
-            self._slowed = True
+        if not answer.hand_on() and not answer.slowed:
+            answer.slowed = True
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:

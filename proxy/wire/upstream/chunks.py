@@ -33,6 +33,7 @@ class ChunkReader:
     ) -> None:
         self.failure: TurnstileError | None = None
         self.complete = False
+        self.finishing = False
         self._anomalies: Counter[str] = Counter()
         self._payloads = PayloadReader(max_event_bytes)
         reading = Reading(make_call_id, n, text, arguments, think_tags, credential)
@@ -42,11 +43,6 @@ class ChunkReader:
     def had_events(self) -> bool:
         """Whether anything but silence has come: an event of any kind, or a comment."""
         return self._payloads.begun
-
-    @property
-    def finishing(self) -> bool:
-        """Whether every choice has a finish reason, but the final events were not given yet."""
-        return not self.complete and self.failure is None and self._answer.finished
 
     @property
     def anomalies(self) -> Counter[str]:
@@ -81,6 +77,7 @@ class ChunkReader:
         """Give the final events of an answer that is `finishing`, and nothing for any other."""
         events: list[StreamEvent] = []
         if self.finishing:
+            self.finishing = False
             try:
                 self._answer.settle(events)
                 self.complete = True
@@ -106,6 +103,7 @@ class ChunkReader:
             self.failure = failure
         if not self.complete and self.failure is None:
             self.failure = self._payloads.failure
+        self.finishing = not self.complete and self.failure is None and answer.finished
 
     def _cut_off(self) -> TurnstileError:
         if not self.had_events:
