@@ -68,11 +68,12 @@ def test_make_docs_makes_all_that_is_made() -> None:
     """Each of the pages that a test compares with the code."""
     recipes = "".join(re.findall(r"^(?:chart|docs):.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE))
 
-    assert set(re.findall(r"docs/[\w.]+", recipes)) == {
+    assert set(re.findall(r"docs/[\w.-]+", recipes)) == {
         "docs/statechart.md",
         "docs/statechart.svg",
         "docs/configuration.md",
         "docs/errors.md",
+        "docs/failure-contract.md",
     }
 
 

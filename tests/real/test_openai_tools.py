@@ -84,7 +84,7 @@ async def test_a_streamed_tool_call_is_put_together_and_answered(async_client: A
         message = (await stream.get_final_completion()).choices[0].message
     assert message.tool_calls is not None
     (call,) = message.tool_calls
-    messages.append(message)  # type: ignore[arg-type]
+    messages.append(message)  # type: ignore[arg-type]  # as the package's own examples do
     messages.append({"role": "tool", "tool_call_id": call.id, "content": result_of(call.function.arguments)})
     answer = ""
     async for chunk in await async_client.chat.completions.create(
