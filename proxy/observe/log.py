@@ -6,8 +6,10 @@ anything more severe than info, when much has gathered, and at the end of the pr
 
 import asyncio
 import logging
+import select
 import sys
-from typing import Any, BinaryIO
+from io import FileIO
+from typing import Any
 
 import orjson
 import structlog
@@ -19,9 +21,9 @@ FLUSH_BYTES = 32 * 1024
 
 
 class GatheredOutput:
-    """A byte sink that writes many lines at once."""
+    """A byte sink that writes many lines at once, past all buffers: what is left in one would fail at the exit."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: FileIO) -> None:
         self._out = out
         self._lines: list[bytes] = []
         self._size = 0
@@ -42,10 +44,13 @@ class GatheredOutput:
         if not self._lines:
             return
         self._lines.append(b"")
-        text, self._lines, self._size = b"\n".join(self._lines), [], 0
+        left, self._lines, self._size = memoryview(b"\n".join(self._lines)), [], 0
         try:
-            self._out.write(text)
-            self._out.flush()
+            while left:
+                written = self._out.write(left)
+                if written is None:  # somebody has made the terminal or pipe non-blocking
+                    select.select([], [self._out], [])
+                left = left[written or 0 :]
         except (BrokenPipeError, ValueError):
             return  # nobody reads the log any more, and there is nowhere to say so
 
@@ -79,7 +84,7 @@ class GatheredLogger:
 
 def configure(settings: Log) -> GatheredOutput:
     """Set the process's log up; the answer is to be flushed at the end."""
-    output = GatheredOutput(sys.stdout.buffer)
+    output = GatheredOutput(FileIO(sys.stdout.fileno(), "w", closefd=False))
     level = getattr(logging, settings.level.upper())
     structlog.configure(
         processors=[

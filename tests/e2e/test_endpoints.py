@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from proxy import __version__
+from proxy.testing.frames import read_stream
 from proxy.testing.process import Daemon, StartDaemon
 from statechart.model import MODEL
 from tests.e2e.wire import ask, chat
@@ -56,6 +57,41 @@ async def test_completions_are_answered_in_their_own_form(gateway: Daemon, path:
     assert answer.json["id"].startswith("cmpl-")
     (choice,) = answer.json["choices"]
     assert choice == {"text": "You said: Hello.", "index": 0, "logprobs": None, "finish_reason": "stop"}
+
+
+async def test_completions_stream_in_their_own_form(gateway: Daemon) -> None:
+    asked = {"model": "alpha", "prompt": ["Hello."], "stream": True, "stream_options": {"include_usage": True}}
+    answer = await ask(gateway.url, "POST", "/v1/completions", asked, KEY)
+    stream = read_stream(answer.body)
+    assert stream.done
+    *texts, finish, usage = stream.chunks
+    assert {chunk["object"] for chunk in stream.chunks} == {"text_completion"}
+    assert "".join(chunk["choices"][0]["text"] for chunk in texts) == "You said: Hello."
+    assert finish["choices"] == [{"text": "", "index": 0, "logprobs": None, "finish_reason": "stop"}]
+    assert usage["choices"] == []
+    assert usage["usage"]["total_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("prompt", ["one", "two"], "unsupported_value"),
+        ("prompt", [1, 2], "unsupported_value"),
+        ("prompt", [], "unsupported_value"),
+        ("prompt", None, "missing_required_parameter"),
+        ("echo", True, "unsupported_parameter"),
+        ("suffix", "x", "unsupported_parameter"),
+        ("best_of", 2, "unsupported_parameter"),
+        ("logprobs", 1, "unsupported_parameter"),
+        ("tools", [{"type": "function", "function": {"name": "f"}}], "unsupported_parameter"),
+    ],
+)
+async def test_what_completions_cannot_do_is_refused_by_its_field(
+    gateway: Daemon, field: str, value: Any, code: str
+) -> None:
+    asked = {"model": "alpha", "prompt": "Hello.", field: value}
+    answer = await ask(gateway.url, "POST", "/v1/completions", asked, KEY)
+    assert (answer.status, answer.error["code"], answer.error["param"]) == (400, code, field)
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/", "/v1/models?limit=5"])

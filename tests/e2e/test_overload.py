@@ -1,8 +1,10 @@
 """More requests than there is room for: some wait their turn, the rest are told at once; health is always told."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +134,24 @@ async def test_a_busy_upstream_is_waited_for_and_then_told_of(daemon: StartDaemo
     assert error["code"] == "overloaded"
     line = await running.logged(whole.headers["x-request-id"])
     assert (line["clock"], line["path"]) == ("queue", "validate>auth>session>upstream>overloaded")
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds; proc_pid_statm(5)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.deep
+async def test_callers_that_read_nothing_cost_little_memory(daemon: StartDaemon) -> None:
+    """Above a mark the upstream is not read, so what is held for each of them is bounded."""
+    callers = 500
+    flood = [{"say": "x" * 100_000, "chunk": 0}] * 100
+    running = daemon(script_config({"flood": flood}, clocks={"client_write": 120}))
+    before = resident_bytes(running.pid)
+    async with AsyncExitStack() as stack:
+        for _ in range(callers):
+            connection = await stack.enter_async_context(connected(running.url))
+            await connection.send(request("POST", "/", chat(model="flood", stream=True)))
+        await until_live(running.url, callers)
+        await asyncio.sleep(3)
+        assert resident_bytes(running.pid) - before < 150_000_000
