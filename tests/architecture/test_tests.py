@@ -15,6 +15,7 @@ ACROSS = {
     "e2e": "the daemon as a process",
     "real": "servers and clients of other projects",
     "simulation": "many requests with faults at random, and what holds of all of them",
+    "soak": "the daemon under load for a long time, and what must not grow",
 }
 """Folders of tests that belong to no single room of the code."""
 
