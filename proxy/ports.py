@@ -255,6 +255,7 @@ class Place:
     slots: Slots
     clocks: Clocks
     health: Health
+    always_streams: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,11 @@ class UpstreamBase(Section):
         """Whether all callers' requests go there under one credential."""
         return False
 
+    @property
+    def always_streams(self) -> bool:
+        """Whether it is asked for a stream also when the caller wants the answer in one piece."""
+        return False
+
     @classmethod
     def unknown_key(cls, key: str) -> str:
         """Tell a key of another kind from one that nobody knows."""
@@ -129,6 +134,8 @@ class OpenAIUpstream(UpstreamBase):
     """URL that `/chat/completions` is appended to."""
     credential: Credential = Credential()
     """How the gateway shows who it is."""
+    upstream_stream: Literal["match", "always"] = "match"
+    """`always` asks for a stream also when the caller does not: for servers that notice an abort only by writing."""
     http_client: Literal["pooled", "aiohttp"] = "pooled"
     """Who speaks HTTP to it: `pooled` is fast; `aiohttp` is for a server that does not get on with it."""
     forward_headers: ForwardedNames = ()
@@ -143,6 +150,11 @@ class OpenAIUpstream(UpstreamBase):
     """`snapshot` where each chunk repeats a call's whole arguments so far."""
     think_tags: bool = False
     """Whether text between `<think>` and `</think>` is reasoning."""
+
+    @property
+    def always_streams(self) -> bool:
+        """Whether it is asked for a stream also when the caller wants the answer in one piece."""
+        return self.upstream_stream == "always"
 
     @property
     def shares_credential(self) -> bool:

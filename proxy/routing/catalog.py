@@ -63,6 +63,7 @@ class ModelCatalog:
                 slots=slots[name],
                 clocks=settings.clocks_for(entry, settings.upstreams_by_name[name]),
                 health=self._healths[name].of_model(entry.id),
+                always_streams=settings.upstreams_by_name[name].always_streams,
             )
             for entry in settings.models
             for name in entry.upstream_names

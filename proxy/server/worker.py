@@ -22,6 +22,7 @@ log = structlog.get_logger("turnstile.worker")
 
 GC_THRESHOLDS = (10_000, 20, 50)  # requests make few cycles: collecting less often saves some 5 % of CPU
 UNREAD_S = 1.0  # how long an unread rest of a refused body is drained, so that the refusal can be read
+KEEPALIVE_S = 75.0  # above the 60 s after which nginx closes its idle connections: the side that sends closes first
 MAX_HEADER_BYTES = 16 * 1024  # of one line; what nginx allows for all of its large buffers is more, for one less
 
 Reload = Callable[[], Settings]
@@ -42,6 +43,7 @@ async def serve_worker(
     runner = Runner(
         build_app(gateway),
         lingering_time=UNREAD_S,
+        keepalive_timeout=KEEPALIVE_S,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
         auto_decompress=False,  # a compressed body is refused, whatever is in it

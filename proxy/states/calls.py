@@ -37,7 +37,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     clocks = place.clocks
     # A call that is not streamed tells nothing before it tells all, so another candidate or a stalled model
     # could not be told from a long answer: where the clocks must see progress, the answer is asked for as a stream.
-    streamed = x.request.stream or course.others_left
+    streamed = x.request.stream or place.always_streams or course.others_left
 
     def connected() -> None:
         deadline.stop("connect")

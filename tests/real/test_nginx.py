@@ -1,4 +1,4 @@
-"""nginx in front of the daemon, configured as docs/operations.md says: it delays nothing, hides nothing, retries nothing."""
+"""nginx before the daemon, set up as docs/operations.md says: it delays nothing, hides nothing, retries nothing."""
 
 import asyncio
 import importlib.util

@@ -1,11 +1,10 @@
-"""Callers who ask at a gentle pace, check every answer against the text that they must get, and at times leave midway."""
+"""Callers who ask at a gentle pace, check every answer against the text that is theirs, and at times leave midway."""
 
 import asyncio
 import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 from urllib.parse import urlsplit
 
 from proxy.testing.frames import finish_of_stream, read_stream, text_of_stream
@@ -39,7 +38,6 @@ class Load:
     left: int = 0
     told: list[Told] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    _numbers: count[int] = field(default_factory=lambda: count(1))
 
     async def run(self, seconds: float) -> None:
         """Ask for so long; every answer that is under way then is waited for."""
@@ -53,14 +51,15 @@ class Load:
         connection: Connection | None = None
         while time.monotonic() < end_s:
             await asyncio.sleep(chance.uniform(*THINKING_S))
-            number = next(self._numbers)
-            connection = connection or await connect(self.url)
+            self.asked += 1
+            number = self.asked
             try:
+                connection = connection or await connect(self.url)
                 goes_on = await self._ask(connection, number, chance)
             except (AssertionError, LookupError, ValueError, OSError, EOFError, TimeoutError) as fault:
                 self.wrong.append(f"request {number}: {fault!r}")
                 goes_on = False
-            if not goes_on:
+            if connection is not None and not goes_on:
                 await close(connection)
                 connection = None
         if connection is not None:
@@ -69,7 +68,6 @@ class Load:
     async def _ask(self, connection: Connection, number: int, chance: random.Random) -> bool:
         """One request; gives whether the connection may carry another."""
         stream = number % 3 != 0
-        self.asked += 1
         began_s = time.monotonic()
         await connection.send(
             request("POST", "/v1/chat/completions", chat(prompt(number), model="soaked", stream=stream))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tests.bench.process import PAGE_BYTES, TICKS_PER_S, read_stat
 
 SETTLING_S = 5.0
+POLL_S = 0.05
 
 
 class Vitals(NamedTuple):
@@ -31,6 +32,8 @@ def vitals(pid: int) -> Vitals:
 async def settled(pid: int, descriptors: int) -> Vitals:
     """Look at a process once it has no more than so many *descriptors*, or has had time enough to close the rest."""
     end_s = time.monotonic() + SETTLING_S
-    while (look := vitals(pid)).descriptors > descriptors and look.taken_s < end_s:
-        await asyncio.sleep(0.05)
-    return look
+    while True:
+        look = vitals(pid)
+        if look.descriptors <= descriptors or look.taken_s > end_s:
+            return look
+        await asyncio.sleep(POLL_S)
