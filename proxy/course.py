@@ -117,6 +117,10 @@ class Course:
 
     def _choose(self) -> None:
         """Turn to the first candidate that may be called: one whose credential rests only if there is no other."""
+        first = self._in_turn(self.candidate, self.here)[0]
+        if first.health.wait_s() == 0 and not first.health.rests:  # as nearly always
+            self._place = first
+            return
         usable = [
             (position, place)
             for position in range(self.position, len(self.candidates))

@@ -14,6 +14,10 @@ SHUTDOWN = "shutdown"
 """The reason that is no clock: the daemon has no more patience with live requests."""
 
 
+FIRST_LOOK_S = 1.0
+"""When a request's timer first looks at its clocks: most requests have ended by then, and have set no other."""
+
+
 class TimerHandle(Protocol):
     """A callback that is due, and can be called off."""
 
@@ -59,6 +63,7 @@ class Deadline:
     def attend(self, task: asyncio.Task[object]) -> None:
         """Name the task that is cancelled when a clock runs out."""
         self._task = task
+        self._set(self._clock.now() + FIRST_LOOK_S)
 
     def start(self, name: str, seconds: float) -> None:
         """Run the clock *name* for *seconds* from now, whether or not it ran before."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import select
 import sys
+from datetime import UTC, datetime
 from io import FileIO
 from typing import Any
 
@@ -82,10 +83,31 @@ class GatheredLogger:
     warning = warn = fatal = critical = exception = err = error
 
 
+class LeanLogger:
+    """What logs every request: as JSON, the line that structlog would make, at a third of the price."""
+
+    def __init__(self, name: str) -> None:
+        self._full = structlog.get_logger(name)
+        self.output: GatheredOutput | None = None
+
+    def info(self, event: str, **fields: Any) -> None:
+        """One line."""
+        if self.output is None:
+            self._full.info(event, **fields)
+            return
+        escape(None, "info", fields)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        self.output.line(json_line({**fields, "event": event, "level": "info", "timestamp": now}), now=False)
+
+
+REQUESTS = LeanLogger("turnstile.requests")
+
+
 def configure(settings: Log) -> GatheredOutput:
     """Set the process's log up; the answer is to be flushed at the end."""
     output = GatheredOutput(FileIO(sys.stdout.fileno(), "w", closefd=False))
     level = getattr(logging, settings.level.upper())
+    REQUESTS.output = output if settings.format == "json" and level <= logging.INFO else None
     structlog.configure(
         processors=[
             escape,

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-import structlog
-
 from proxy.errors import ClientGone, TurnstileError
 from proxy.exchange import Exchange
 from proxy.observe.clients import client_name
+from proxy.observe.log import REQUESTS
 from statechart.chart import INITIAL
 from statechart.vocabulary import State
 
-log = structlog.get_logger("turnstile.requests")
+log = REQUESTS
 
 
 def log_request(x: Exchange) -> None:

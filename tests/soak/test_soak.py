@@ -110,7 +110,7 @@ def report(soaked: Soaked) -> str:
             f"faults dealt: {dict(soaked.upstream.dealt.most_common())}",
             "RSS in MiB, idle, warm, at the load's end, after: "
             + ", ".join(f"{look.rss_bytes / 2**20:.1f}" for look in (idle, warm, loaded, after)),
-            f"descriptors: {idle.descriptors} before, {loaded.descriptors} at the load's end, {after.descriptors} after",
+            f"descriptors: {idle.descriptors} before, then {loaded.descriptors}, {after.descriptors} after",
             f"CPU: {(loaded.cpu_s - idle.cpu_s) / seconds:.0%} of one core",
             f"whole answers at the first try: p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms",
         ]
