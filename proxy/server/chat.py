@@ -1,7 +1,5 @@
 """The endpoints that answer: each request to them is one walk through the chart."""
 
-from secrets import token_hex
-
 from aiohttp import web
 
 from proxy.exchange import Exchange
@@ -29,7 +27,7 @@ async def walk(request: web.Request, surface: Surface) -> web.StreamResponse:
     peer = peer_of(request.remote, request.headers.getall("x-forwarded-for", ()), trusted)
     client = HttpClient(request, gateway.ports.clock, peer)
     x = Exchange(
-        client, gateway.ports.clock, request_id(request.headers.getall("x-request-id", ()), token_hex), surface
+        client, gateway.ports.clock, request_id(request.headers.getall("x-request-id", ()), gateway.token_hex), surface
     )
     try:
         await gateway.walk(x)

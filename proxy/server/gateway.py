@@ -93,6 +93,10 @@ class Gateway:
         self.accepted += 1
         await drive(x, self.ports, self._ended)
 
+    def token_hex(self, size: int) -> str:
+        """*size* random bytes in hexadecimal digits: for ids, which are no secrets, without a call to the system."""
+        return f"{self._random.getrandbits(8 * size):0{2 * size}x}"
+
     def _ended(self, x: Exchange) -> None:
         self.live.discard(x)
         self.ended += 1

@@ -12,12 +12,18 @@ from proxy.errors import (
     UpstreamProtocolError,
     UpstreamTruncated,
 )
-from proxy.wire.events import StreamEvent
+from proxy.wire.events import Finished, Opened, StreamEvent, TextDelta
 from proxy.wire.upstream.answer import Answer
+from proxy.wire.upstream.extras import ExtrasKeeper
 from proxy.wire.upstream.faults import fault_in_band, tells_error
 from proxy.wire.upstream.json_text import decode_object, is_cut_json
 from proxy.wire.upstream.reading import CredentialMode, Reading
 from proxy.wire.upstream.sniff import is_page
+from proxy.wire.upstream.usage import read_usage
+
+_PLAIN_REASONS = ("stop", "length")
+_PLAIN_CHOICE = frozenset({"index", "message", "logprobs", "finish_reason"})
+_PLAIN_MESSAGE = frozenset({"role", "content", "refusal"})
 
 
 def read_completion(
@@ -47,6 +53,9 @@ def read_completion(
         raise fault_in_band(body, credential=credential)
     if "choices" not in body:
         raise UpstreamProtocolError(detail="the answer has no choices")
+    plain = None if think_tags or n != 1 else _plain(body)
+    if plain is not None:
+        return plain
     for choice in body["choices"] if type(body["choices"]) is list else ():
         _number_calls(choice)
     events: list[StreamEvent] = []
@@ -55,6 +64,29 @@ def read_completion(
     answer.take(body, events)
     answer.end(events)
     return events
+
+
+def _plain(body: dict[str, Any]) -> list[StreamEvent] | None:
+    """Give the events of a body that is one text with its usage and tells nothing else, as most bodies are.
+
+    None if it is any other; the long way would give the same events.
+    """
+    choices, theirs, usage = body["choices"], body.get("id"), read_usage(body.get("usage"))
+    choice: Any = choices[0] if type(choices) is list and len(choices) == 1 else None
+    message: Any = choice.get("message") if type(choice) is dict else None
+    text = message.get("content") if type(message) is dict else None
+    if not (type(text) is str and text and type(theirs) is str and theirs and usage and usage.completion_tokens):
+        return None
+    reason, index = choice.get("finish_reason"), choice.get("index")
+    if reason not in _PLAIN_REASONS or type(index) is not int or index != 0:
+        return None
+    if choice.get("logprobs") is not None or message.get("refusal") is not None:
+        return None
+    if not (_PLAIN_CHOICE.issuperset(choice) and _PLAIN_MESSAGE.issuperset(message)):
+        return None
+    keeper = ExtrasKeeper()
+    extras = keeper.for_event(keeper.of_chunk(body), None, None)
+    return [Opened({"id": theirs}), TextDelta(text, 0, extras), usage, Finished(reason)]
 
 
 def _fault_of_text(raw: bytes) -> TurnstileError:

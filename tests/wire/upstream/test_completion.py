@@ -32,7 +32,7 @@ from proxy.wire.events import (
     ToolCallDelta,
     Usage,
 )
-from proxy.wire.upstream import read_completion
+from proxy.wire.upstream import completion, read_completion
 
 AsOutcome = Callable[..., Any]
 
@@ -200,3 +200,72 @@ def test_the_body_and_the_stream_of_one_answer_agree(play: Callable[..., Any], a
     streamed = play(*chunks, finish, "[DONE]")
     for what in ("ids", "text", "reasoning", "calls", "usage", "finish"):
         assert getattr(whole, what) == getattr(streamed, what) != []
+
+
+def change(key: str, value: Any) -> Any:
+    def changed(body: dict[str, Any]) -> None:
+        *path, last = key.split(".")
+        place: Any = body
+        for step in path:
+            place = place[int(step)] if step.isdigit() else place[step]
+        place[last] = value
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda _body: None,
+        change("choices.0.finish_reason", "length"),
+        change("choices.0.finish_reason", "tool_calls"),
+        change("choices.0.finish_reason", None),
+        change("choices.0.logprobs", {"content": []}),
+        change("choices.0.stop_reason", 7),
+        change("choices.0.message.reasoning_content", "Hm."),
+        change("choices.0.message.refusal", "No."),
+        change("choices.0.message.content", ""),
+        change("choices.0.message.content", [{"type": "text", "text": "Hello."}]),
+        change("choices.0.message.tool_calls", []),
+        change("choices.0.index", "0"),
+        change("system_fingerprint", None),
+        change("system_fingerprint", "fp_1"),
+        change("prompt_filter_results", [1]),
+        change("id", ""),
+        change("usage", None),
+        change("usage", {"prompt_tokens": 1, "completion_tokens": 0}),
+        change("usage", {"input_tokens": 1, "output_tokens": 2}),
+    ],
+)
+def test_the_short_way_of_a_plain_body_gives_what_the_long_way_gives(
+    edit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly all bodies are one text with its usage; that way must be nothing but shorter."""
+    body: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hello."},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+    }
+    edit(body)
+    raw = orjson.dumps(body)
+
+    def events() -> Any:
+        try:
+            return read_completion(raw, max_answer_bytes=10_000, make_call_id=lambda: "call_1")
+        except TurnstileError as error:
+            return type(error)
+
+    short = events()
+    monkeypatch.setattr(completion, "_plain", lambda _body: None)
+
+    assert short == events()
