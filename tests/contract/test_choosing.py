@@ -2,10 +2,10 @@
 
 import asyncio
 import ssl
-import subprocess
 from typing import Any
 
 import pytest
+import trustme
 
 from proxy.testing.raw import DONE, ROLE, KeepAlive, Reset, Sleep, Stall, answers, error, finishes, response, says, sse
 from proxy.testing.raw_server import RawServer, full_port
@@ -27,15 +27,10 @@ WHOLE = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "H
 
 
 @pytest.fixture(scope="module")
-def untrusted(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+def untrusted() -> ssl.SSLContext:
     """A server's certificate that nobody vouches for."""
-    folder = tmp_path_factory.mktemp("certificate")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    named = ["-subj", "/CN=localhost", "-days", "1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *named], check=True, capture_output=True)  # noqa: S603 - a command of ours
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    trustme.CA().issue_cert("127.0.0.1", "localhost").configure_cert(context)
     return context
 
 
