@@ -15,6 +15,7 @@ from proxy.errors import (
     BodyTooSlow,
     ClientGone,
     ConnectTimeout,
+    ConversationBusy,
     DeadlinePassed,
     InternalError,
     Overloaded,
@@ -82,6 +83,9 @@ def clock_error(clock: str, seconds: float, random: Random) -> TurnstileError:
         case "queue":
             told = f"There was no room for this request within {seconds:g} seconds (clock 'queue')."
             return Overloaded(told, clock="queue", retry_after_s=overload_wait_s(random))
+        case "lease":
+            told = f"Another request held this conversation for longer than {seconds:g} seconds (clock 'lease')."
+            return ConversationBusy(told, clock="lease")
         case "connect":
             return ConnectTimeout(seconds)
         case "client_write":

@@ -12,7 +12,7 @@ from proxy.course import Course
 from proxy.deadline import Clock, Deadline
 from proxy.dialects import Decoder
 from proxy.errors import ConversationLost, CredentialStale, SessionLost, TurnstileError
-from proxy.ports import Caller, Client, Conversation, Release, Route, UpstreamCall
+from proxy.ports import Caller, Client, Conversation, Node, Release, Route, UpstreamCall
 from proxy.wire.answer import Answer, AnswerHead, FrameRenderer, Surface
 from proxy.wire.events import StreamEvent
 from proxy.wire.request import ChatRequest
@@ -48,6 +48,7 @@ class Exchange:
         "caller",
         "client",
         "clock",
+        "continued",
         "conversation",
         "course",
         "created",
@@ -58,6 +59,7 @@ class Exchange:
         "first_delta_s",
         "frames",
         "head",
+        "node",
         "pending",
         "reauthed",
         "received_s",
@@ -93,6 +95,7 @@ class Exchange:
     head: AnswerHead
     # tool_parse
     finishes: dict[int, str]
+    node: Node | None  # where the upstream keeps this answer, for the next turn
 
     def __init__(self, client: Client, clock: Clock, request_id: str, surface: Surface) -> None:
         self.state: State = INITIAL
@@ -113,6 +116,7 @@ class Exchange:
         self.slot: Release | None = None
         self.pending: Sequence[StreamEvent] = ()
         self.splice: Splice | None = None
+        self.continued = False  # the call was told only what is new
         self.upstream_request_id: str | None = None
         self.first_delta_s: float | None = None
         # what may happen once, or is counted
@@ -130,7 +134,7 @@ class Exchange:
         return Facts(
             live_stream=self.request.stream and not self.assured,
             reauth_left=isinstance(failure, CredentialStale) and not self.reauthed,
-            replay_left=not self.replayed,
+            replay_left=self.continued and not self.replayed,
             history_missing=isinstance(failure, SessionLost),
             retryable=failure is not None and failure.retryable,
             attempt_left=failure is not None and course.may_repeat(failure, left_s),
@@ -151,9 +155,11 @@ class Exchange:
         course: Course | None = getattr(self, "course", None)
         if course is None:
             return error
+        if error.turn_refused and course.attempts and course.attempts[-1].status is None:
+            self.conversation.refused()
         course.close_attempt(self.clock.now(), error)
         if (isinstance(error, CredentialStale) and not self.reauthed) or (
-            isinstance(error, ConversationLost) and not self.replayed
+            isinstance(error, ConversationLost) and self.continued and not self.replayed
         ):
             course.forgive()
         hidden = course.hidden_by(error, self.deadline.left_s("total"))

@@ -22,6 +22,7 @@ from proxy.config.script import (
 )
 from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
+from proxy.config.session import Session
 from proxy.config.settings import Settings
 from proxy.config.show import as_toml
 from proxy.config.sources import find_file
@@ -54,6 +55,7 @@ __all__ = [
     "ScriptedUpstream",
     "Secret",
     "Server",
+    "Session",
     "Settings",
     "Stall",
     "Step",

@@ -13,6 +13,7 @@ from proxy.config.models import Model
 from proxy.config.script import VERBS, TokenCounts
 from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
+from proxy.config.session import Session
 from proxy.config.show import toml_value
 from proxy.config.upstreams import KINDS, Credential, UpstreamBase
 
@@ -47,6 +48,7 @@ def _blocks() -> Iterator[str]:
     yield _block("`[server]`", Server, "SERVER")
     yield _block("`[auth]`", Auth, "AUTH")
     yield _block("`auth.keys = [{ … }]`", Key, "AUTH__KEYS__0")
+    yield _block("`[session]`", Session, "SESSION")
     yield _block("`[clocks]`", ClockTable, "CLOCKS")
     yield _block("`[retry]`", Retry, "RETRY")
     yield _block("`[breaker]`", Breaker, "BREAKER")

@@ -10,7 +10,7 @@ from proxy.config.problems import kind_of, nearest, problem
 from proxy.errors import error_classes
 
 UPSTREAM_CODES: tuple[str, ...] = tuple(
-    dict.fromkeys(error.code for error in error_classes() if error.__module__ == "proxy.errors.upstream")
+    dict.fromkeys(error.code for error in error_classes() if error.__module__.startswith("proxy.errors.upstream"))
 )
 """The error codes that an upstream's failure can have."""
 

@@ -113,6 +113,11 @@ def _resolve(value: Any, origin: Origin) -> tuple[str, str]:
     return _fit(value, "the secret"), _MASK
 
 
+def resolved_secret(value: Any, origin: Origin) -> Secret:
+    """The secret that *value* gives or refers to."""
+    return Secret(*_resolve(value, origin))
+
+
 def _fit(secret: str, where: str) -> str:
     """*secret*, if it can stand in a header field."""
     if not secret:

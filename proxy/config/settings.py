@@ -6,6 +6,7 @@ from proxy.config.clocks import Clocks, ClockTable, merged
 from proxy.config.fields import Section
 from proxy.config.models import Model
 from proxy.config.sections import Auth, Breaker, Log, Retry, Server
+from proxy.config.session import Session
 from proxy.config.upstreams import Upstream
 
 
@@ -16,6 +17,8 @@ class Settings(Section):
     """Where the daemon listens, and how much it takes on."""
     auth: Auth = Auth()
     """Who may call."""
+    session: Session = Session()
+    """Conversations with upstreams that keep the history themselves."""
     clocks: ClockTable = ClockTable()
     """How long each wait may last."""
     retry: Retry = Retry()

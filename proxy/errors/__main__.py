@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from inspect import cleandoc
 from pathlib import Path
 
-from proxy.errors import REQUEST_CODES, TurnstileError, caller, error_classes, ours, upstream
+from proxy.errors import REQUEST_CODES, TurnstileError, caller, error_classes, ours, upstream, upstream_said
 
 BEGIN = "<!-- The rest is made by `python -m proxy.errors --update docs/errors.md`. -->\n"
 
 TREE = (
     (caller, "The caller's fault"),
     (upstream, "The upstream's fault"),
+    (upstream_said, "What the upstream may say"),
     (ours, "Our own"),
 )
 """The parts of the tree, each with the heading of its table."""

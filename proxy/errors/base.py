@@ -9,6 +9,10 @@ SERVER_TYPE = "server_error"
 RATE_LIMIT_TYPE = "rate_limit_error"
 CONFLICT_TYPE = "conflict_error"
 
+CREDENTIAL_ASIDE_S = (
+    60.0  # a refused credential is not mended by asking again; a minute lets the operator's fix take hold
+)
+
 
 class TurnstileError(Exception):
     """Any failure that ends, or may end, a request.
@@ -31,6 +35,7 @@ class TurnstileError(Exception):
     cools_credential: ClassVar[bool] = False  # the credential that met it rests as long as the upstream asks
     forbids_client_retry: ClassVar[bool] = False  # `x-should-retry: false`: our own budget is spent
     closes_connection: ClassVar[bool] = False
+    turn_refused: ClassVar[bool] = False  # as the answer to a turn: the upstream has surely not taken it
 
     def __init__(
         self,

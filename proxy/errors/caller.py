@@ -188,8 +188,13 @@ class ConversationBusy(TurnstileError):
     end_reason = EndReason.CONFLICT
     text = "Another request holds this conversation."
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, clock: str | None = None) -> None:
         super().__init__(message, retry_after_s=1.0)
+        self._clock = clock
+
+    @property
+    def clock(self) -> str | None:
+        return self._clock
 
 
 class ClientGone(TurnstileError):

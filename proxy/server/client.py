@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from proxy.deadline import Clock, TimerHandle
 from proxy.errors import ClientGone, MalformedHttp, RequestTooLarge
 from proxy.ports import Headers, RequestHead
-from proxy.server.tasks import spawn
+from proxy.tasks import spawn
 from proxy.wire.answer import PING
 
 NO_LINGER = struct.pack("ii", 1, 0)  # closing sends RST; socket(7)

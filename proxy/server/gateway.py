@@ -77,6 +77,7 @@ class Gateway:
             lifecycle=self,
             limits=Limits(settings.server.max_body_bytes, settings.server.max_answer_bytes),
             clocks=settings.clocks_for(None, None),
+            lease_wait_s=settings.session.lease_wait_s,
             retry=settings.retry,
         )
 

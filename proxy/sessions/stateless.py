@@ -1,17 +1,36 @@
-"""No conversations: every upstream is told the whole history every time."""
+"""No conversation: an upstream that keeps nothing is told everything every time."""
 
-from proxy.ports import Caller, Candidate, Conversation
+from multidict import MultiMapping
+
+from proxy.ports import Caller, Candidate, Conversation, Node, Place, Plan
+from proxy.wire.answer import Answer
 from proxy.wire.request import ChatRequest
+
+EVERYTHING = Plan()
 
 
 class NoConversation:
-    """A turn that belongs to no conversation."""
+    """The `Conversation` of a turn that belongs to none."""
 
     status = "none"
     degraded = False
     session_id = None
+    history_missing = False
 
-    async def commit(self) -> None:
+    def plan(self, _candidate: Candidate, _place: Place) -> Plan:
+        """Everything is told."""
+        return EVERYTHING
+
+    def sent(self) -> None:
+        """Nothing is noted."""
+
+    def refused(self) -> None:
+        """Nothing is noted."""
+
+    async def forget(self) -> None:
+        """Nothing is known."""
+
+    async def commit(self, _candidate: Candidate, _place: Place, _answer: Answer, _node: Node | None) -> None:
         """Nothing is recorded."""
 
     def release(self) -> None:
@@ -25,8 +44,15 @@ class Stateless:
     """The `SessionStore` of a daemon whose upstreams keep nothing."""
 
     async def take(
-        self, _caller: Caller, _request: ChatRequest, _candidate: Candidate, *, replay: bool
+        self,
+        _caller: Caller,
+        _request: ChatRequest,
+        _candidate: Candidate,
+        _place: Place,
+        *,
+        session_id: str | None,
+        headers: MultiMapping[str],
     ) -> Conversation:
         """The same for every turn."""
-        del replay
+        del session_id, headers
         return NO_CONVERSATION

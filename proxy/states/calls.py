@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 
 from proxy.errors import (
@@ -33,37 +34,42 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     """
     course, deadline = x.course, x.deadline
     attempt = course.begin(ports.clock.now())
-    place, candidate = course.place, course.candidate
-    clocks = place.clocks
+    place = course.place
     # A call that is not streamed tells nothing before it tells all, so another candidate or a stalled model
     # could not be told from a long answer: where the clocks must see progress, the answer is asked for as a stream.
     streamed = x.request.stream or place.always_streams or course.others_left
-
-    def connected() -> None:
-        deadline.stop("connect")
-        if course.others_left and 0 < clocks.failover < (clocks.first_event or inf):
-            deadline.start("failover", clocks.failover)
-        elif streamed or clocks.first_event_explicit:
-            deadline.start("first_event", clocks.first_event)
-
-    deadline.start("queue", clocks.queue)
+    plan = x.conversation.plan(course.candidate, place)
+    x.continued = plan.ids is not None
+    deadline.start("queue", place.clocks.queue)
     x.slot = await place.slots.take()
     deadline.stop("queue")
-    deadline.start("connect", clocks.connect)
+    deadline.start("connect", place.clocks.connect)
     x.call = await place.upstream.open(
         Turn(
-            request=without_tools(x.request) if candidate.entry.tools == "off" else x.request,
-            upstream_model=candidate.upstream_model,
+            request=without_tools(x.request) if course.candidate.entry.tools == "off" else x.request,
+            upstream_model=course.candidate.upstream_model,
             request_id=x.request_id,
             stream=streamed,
-            on_connected=connected,
+            on_connected=partial(connected, x, streamed=streamed),
             prefill=prefill,
             renew_credential=renew_credential,
-            max_output_tokens=candidate.entry.max_output_tokens,
+            max_output_tokens=course.candidate.entry.max_output_tokens,
             caller_headers=x.client.head.headers,
+            plan=plan,
         )
     )
     attempt.status = 200
+
+
+def connected(x: Exchange, *, streamed: bool) -> None:
+    """There is a connection, so the upstream may take the turn from here on; now it has to begin to answer."""
+    course, deadline, clocks = x.course, x.deadline, x.course.place.clocks
+    x.conversation.sent()
+    deadline.stop("connect")
+    if course.others_left and 0 < clocks.failover < (clocks.first_event or inf):
+        deadline.start("failover", clocks.failover)
+    elif streamed or clocks.first_event_explicit:
+        deadline.start("first_event", clocks.first_event)
 
 
 async def first_delta(x: Exchange, ports: Ports) -> None:

@@ -9,7 +9,7 @@ from statechart.vocabulary import Event
 
 async def render(x: Exchange, ports: Ports) -> Event:
     """The record comes first, so that the caller's next turn finds it.  Done means: the socket took the last byte."""
-    await x.conversation.commit()
+    await x.conversation.commit(x.course.candidate, x.course.place, x.answer, x.node)
     x.answer.usage = usage_of(x)
     x.deadline.start("client_write", x.course.place.clocks.client_write)
     if x.request.stream:

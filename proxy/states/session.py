@@ -19,12 +19,21 @@ async def session(x: Exchange, ports: Ports) -> Event:
     if isinstance(x.failure, ConversationLost):
         x.replayed = True
         x.drop_call()
-        x.conversation.release()
+        await x.conversation.forget()
     else:
         allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
         turn = crc32(x.session_id.encode()) if x.session_id else next(x.route.turns)
         x.course = Course(fitting(x.request, allowed), ports.retry, turn)
         x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
-    x.conversation = await ports.sessions.take(x.caller, x.request, x.course.candidate, replay=x.replayed)
-    x.on_end(x.conversation.release)
+        x.deadline.start("lease", ports.lease_wait_s)
+        x.conversation = await ports.sessions.take(
+            x.caller,
+            x.request,
+            x.course.candidate,
+            x.course.place,
+            session_id=x.session_id,
+            headers=x.client.head.headers,
+        )
+        x.deadline.stop("lease")
+        x.on_end(x.conversation.release)
     return Event.PLANNED

@@ -11,6 +11,7 @@ async def tool_parse(x: Exchange, _ports: Ports) -> Event:
 
     A call that was cut is never told as finished.  The upstream is let go of: it has said all.
     """
+    x.node = x.call.node if x.call is not None else None
     x.drop_call()
     x.course.close_attempt(x.clock.now())
     x.pending = x.decoder.end()

@@ -1,6 +1,6 @@
 """upstream: one attempt at one candidate, until the first delta of its answer."""
 
-from proxy.errors import CredentialStale
+from proxy.errors import ConversationLost, CredentialStale, SessionLost
 from proxy.exchange import Exchange
 from proxy.ports import Ports
 from proxy.states.answering import answer_headers, begin_answer
@@ -20,7 +20,12 @@ async def upstream(x: Exchange, ports: Ports) -> Event:
             commit_after_s=clocks.commit_headers_after,
             heartbeat_s=clocks.heartbeat,
         )
-    await open_call(x, ports, renew_credential=renew)
-    await first_delta(x, ports)
+    try:
+        await open_call(x, ports, renew_credential=renew)
+        await first_delta(x, ports)
+    except ConversationLost as lost:
+        if x.continued and x.conversation.history_missing:
+            raise SessionLost from lost
+        raise
     begin_answer(x, ports)
     return Event.OPENED

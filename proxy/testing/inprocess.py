@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 import orjson
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 
 from proxy.deadline import Clock
 from proxy.errors import UpstreamDisconnected, UpstreamTruncated, UpstreamUnreachable
-from proxy.ports import EventSink, Turn
+from proxy.ports import EventSink, Keeps, Node, Turn
 from proxy.testing.script import (
     Breaks,
     Calls,
@@ -37,6 +37,7 @@ from proxy.wire.events import (
     ToolCallDelta,
     Usage,
 )
+from proxy.wire.request import ChatRequest
 from proxy.wire.upstream import fault_of
 from proxy.wire.upstream.reading import CredentialMode
 
@@ -59,9 +60,11 @@ class InProcessUpstream:
         kind: str = "scripted",
         credential: CredentialMode = "static",
         connects: bool = True,
+        keeps: Keeps = "tree",
     ) -> None:
         self.name = name
         self.kind = kind
+        self.keeps = keeps
         self.calls: list[InProcessCall] = []
         self._scripts = tuple(scripts)
         self._clock = clock
@@ -77,6 +80,10 @@ class InProcessUpstream:
     def live(self) -> int:
         """How many calls were not let go of."""
         return sum(call.open for call in self.calls)
+
+    def scope(self, _request: ChatRequest, _caller_headers: MultiMapping[str]) -> str:
+        """Caller and model say it all."""
+        return ""
 
     async def open(self, turn: Turn) -> "InProcessCall":
         """Begin the next script; returns when the answer has begun."""
@@ -118,6 +125,11 @@ class InProcessCall:
     def finishing(self) -> bool:
         """Whether there is a finish reason, and the end has not come."""
         return bool(self._finishes) and not self.complete
+
+    @property
+    def node(self) -> Node | None:
+        """A node of its own for every whole answer."""
+        return {"node": self.turn.request_id} if self.complete else None
 
     async def connect(self) -> None:
         """Play what comes before an answer."""

@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Self
 
+from multidict import MultiMapping
 from yarl import URL
 
 from proxy.config import OpenAIUpstream as Configured
 from proxy.config import Settings
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamOversize, UpstreamTruncated
-from proxy.ports import EventSink, Turn, UpstreamCall
+from proxy.ports import EventSink, Keeps, Turn, UpstreamCall
 from proxy.upstreams.http import CLIENTS, HttpAnswer, HttpTransport
 from proxy.wire.events import Opened, StreamEvent
-from proxy.wire.request import forwarded_headers, prefilled, presented_key, upstream_body
+from proxy.wire.request import ChatRequest, forwarded_headers, prefilled, presented_key, upstream_body
 from proxy.wire.upstream import ChunkReader, fault_of, read_completion, sniff
 
 MAX_FAULT_BYTES = 64 * 1024  # of an error's body: enough for any message, little enough for any flood
@@ -31,6 +32,7 @@ class OpenAIUpstream:
     """An `Upstream` for one configured server."""
 
     kind = "openai"
+    keeps: Keeps = "nothing"
 
     def __init__(
         self, entry: Configured, *, max_event_bytes: int, max_answer_bytes: int, clock: Clock, http: HttpTransport
@@ -59,9 +61,13 @@ class OpenAIUpstream:
             http=CLIENTS[entry.http_client](URL(entry.base_url + "/chat/completions")),
         )
 
+    def scope(self, _request: ChatRequest, _caller_headers: MultiMapping[str]) -> str:
+        """Nothing is kept, so there is nothing to tell apart."""
+        return ""
+
     async def open(self, turn: Turn) -> UpstreamCall:
         """Send the request as it came, the model's name and the limits mapped."""
-        answer = await self._http.post(self._headers_for(turn), self._body_for(turn), turn.on_connected)
+        answer = await self._http.send(self._headers_for(turn), self._body_for(turn), turn.on_connected)
         try:
             return await self._call(turn, answer)
         except BaseException:
@@ -153,6 +159,8 @@ class OpenAIUpstream:
 class StreamedCall:
     """An answer that comes as server-sent events; one read of the socket gives one list of events."""
 
+    node = None
+
     def __init__(self, answer: HttpAnswer, reader: ChunkReader, head: bytes) -> None:
         self._answer = answer
         self._reader = reader
@@ -217,6 +225,7 @@ class StreamedCall:
 class WholeCall:
     """An answer that comes as one JSON body."""
 
+    node = None
     finishing = False
 
     def __init__(self, answer: HttpAnswer, read: WholeReader, head: bytes, max_answer_bytes: int) -> None:

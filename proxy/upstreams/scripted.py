@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Self, assert_never
 
+from multidict import MultiMapping
+
 from proxy.config import ScriptedUpstream as Configured
 from proxy.config import Settings
 from proxy.config.script import Call, Cut, Fail, Finish, Pause, Refuse, Report, Say, Script, Stall, Think
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamTimeout, UpstreamTruncated, error_classes
-from proxy.ports import EventSink, Turn
+from proxy.ports import EventSink, Keeps, Turn
 from proxy.upstreams.improvised import improvise
 from proxy.wire.events import (
     Finished,
@@ -26,6 +28,7 @@ from proxy.wire.events import (
     ToolCallDelta,
     Usage,
 )
+from proxy.wire.request import ChatRequest
 
 Piece = float | Sequence[StreamEvent] | TurnstileError | Stall
 """What a script comes down to: a wait in seconds, events, a failure, or silence without end."""
@@ -35,6 +38,7 @@ class ScriptedUpstream:
     """An `Upstream` that plays one script per call, in turn; the last one repeats."""
 
     kind = "scripted"
+    keeps: Keeps = "nothing"
 
     def __init__(self, name: str, scripts: Sequence[Script], clock: Clock) -> None:
         self.name = name
@@ -46,6 +50,10 @@ class ScriptedUpstream:
     def configured(cls, entry: Configured, _settings: Settings, clock: Clock) -> Self:
         """The upstream that a configuration entry describes."""
         return cls(entry.name, entry.turns, clock)
+
+    def scope(self, _request: ChatRequest, _caller_headers: MultiMapping[str]) -> str:
+        """Caller and model say it all."""
+        return ""
 
     async def open(self, turn: Turn) -> "ScriptedCall":
         """Begin the next script."""
@@ -63,6 +71,7 @@ class ScriptedUpstream:
 class ScriptedCall:
     """One script being played: each `receive` gives one piece."""
 
+    node = None
     finishing = False
 
     def __init__(self, script: Script, clock: Clock, request_id: str) -> None:
@@ -156,7 +165,7 @@ def paced(pieces: Iterator[Sequence[StreamEvent]], every_ms: float) -> Iterator[
 
 FAILURES: dict[str, type[TurnstileError]] = {}
 for _error in error_classes():
-    if _error.__module__ == "proxy.errors.upstream":
+    if _error.__module__.startswith("proxy.errors.upstream"):
         FAILURES.setdefault(_error.code, _error)  # the first class of a code is its plainest
 
 

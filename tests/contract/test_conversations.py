@@ -63,11 +63,13 @@ async def test_what_can_be_mended_is_mended_once_unseen(row: Row, stream: bool) 
 
 
 @proves("S7a")
-async def test_the_replay_is_a_conversation_of_its_own(row: Row) -> None:
-    async with serving({MAIN: managed(Upstream.fails(ConversationLost()), HELLO)}) as gateway:
+async def test_the_replay_tells_everything(row: Row) -> None:
+    main = managed(Upstream.fails(ConversationLost()), HELLO)
+    async with serving({MAIN: main}) as gateway:
         await gateway.ask()
 
-        assert [taken.status for taken in gateway.store.taken] == ["new", "replay"]
+        assert [turn.plan.ids for turn in main.turns] == [{"node": "known"}, None]
+        assert [taken.status for taken in gateway.store.taken] == ["replay"]
         assert row.again
 
 

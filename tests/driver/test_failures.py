@@ -23,7 +23,7 @@ from proxy.testing.script import Upstream
 from proxy.testing.walk import path
 from statechart.vocabulary import Event
 
-BY_THE_UPSTREAM = [error for error in error_classes() if error.__module__ == "proxy.errors.upstream"]
+BY_THE_UPSTREAM = [error for error in error_classes() if error.__module__.startswith("proxy.errors.upstream")]
 OF_ANOTHER_PLACE = {"session_store_unavailable"}
 ONCE = {"retry": {"attempts": 1}}
 MENDED_BEFORE = (ConversationLost, CredentialStale, PassThroughDenied, PassThroughForbidden)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from proxy.server.tasks import spawn
+from proxy.tasks import spawn
 from proxy.testing.frames import read_stream, text_of_stream
 from proxy.testing.process import Daemon, StartDaemon, daemons
 from tests.e2e.configs import script_config

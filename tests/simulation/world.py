@@ -12,7 +12,7 @@ from typing import Any
 from proxy.config import load
 from proxy.errors import ClientGone, ConversationBusy
 from proxy.exchange import Exchange
-from proxy.ports import Caller, Candidate, Conversation, Turn
+from proxy.ports import Conversation, Turn
 from proxy.server.gateway import Gateway
 from proxy.testing.client import FakeClient
 from proxy.testing.clock import ManualClock
@@ -20,7 +20,6 @@ from proxy.testing.inprocess import InProcessCall, InProcessUpstream
 from proxy.testing.script import Upstream
 from proxy.testing.sessions import FakeSessionStore
 from proxy.wire.answer import Surface
-from proxy.wire.request import ChatRequest
 from statechart.vocabulary import TERMINAL_STATES, State
 from tests.simulation.plan import REQUESTS, Plan, Story, chance, plan_of, script_of, story_of
 
@@ -80,12 +79,12 @@ class SimulatedStore(FakeSessionStore):
         super().__init__(clock)
         self._random = random
 
-    async def take(self, caller: Caller, request: ChatRequest, candidate: Candidate, *, replay: bool) -> Conversation:
+    async def take(self, *args: Any, **options: Any) -> Conversation:
         """A conversation, unless it is busy."""
         self.take_s, self.commit_s = (float(chance(self._random, 0.1)) for _ in range(2))
         if chance(self._random, 0.01):
             raise ConversationBusy
-        return await super().take(caller, request, candidate, replay=replay)
+        return await super().take(*args, **options)
 
 
 class Simulation:

@@ -51,8 +51,8 @@ async def test_a_lost_conversation_is_told_anew_unseen(play: Play) -> None:
 
     assert path(x) == f"validate auth session upstream session upstream {ANSWERED}"
     assert (x.text, x.clock.passed_s) == ("Hello.", 0)
-    assert [each.status for each in x.conversations] == ["new", "replay"]
-    assert [each.committed for each in x.conversations] == [False, True]
+    assert [turn.plan.ids for turn in x.turns] == [{"node": "known"}, None]
+    assert [(each.status, each.committed) for each in x.conversations] == [("replay", True)]
 
 
 async def test_telling_anew_is_outside_of_the_budget(play: Play) -> None:

@@ -16,6 +16,6 @@ CLIENTS: Mapping[str, Callable[[URL], HttpTransport]] = {
     "pooled": PooledTransport,
     "aiohttp": AiohttpTransport,
 }
-"""How a client is made for the calls to one URL, by the name that configuration uses."""
+"""How a client is made for the calls to one origin, by the name that configuration uses."""
 
 __all__ = ["CLIENTS", "AiohttpTransport", "HttpAnswer", "HttpTransport", "PooledTransport"]

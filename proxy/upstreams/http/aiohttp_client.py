@@ -52,7 +52,7 @@ class AiohttpAnswer:
 
 
 class AiohttpTransport:
-    """One pool of connections for the calls to one URL."""
+    """One pool of connections for the calls to one origin."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -70,14 +70,28 @@ class AiohttpTransport:
             trace_configs=[tracing],
         )
 
-    async def post(self, headers: Headers, body: bytes, on_connected: Callable[[], None]) -> HttpAnswer:
+    async def send(
+        self,
+        headers: Headers,
+        body: bytes,
+        on_connected: Callable[[], None],
+        *,
+        method: str = "POST",
+        target: str | None = None,
+    ) -> HttpAnswer:
         """Send; see the port."""
+        url = self._url if target is None else self._url.join(URL(target, encoded=True))
         marks = SimpleNamespace(on_connected=on_connected, reused=False)
         while True:
             marks.reused = False
             try:
-                response = await self._session.post(
-                    self._url, data=body, headers=CIMultiDict(headers), allow_redirects=False, trace_request_ctx=marks
+                response = await self._session.request(
+                    method,
+                    url,
+                    data=body,
+                    headers=CIMultiDict(headers),
+                    allow_redirects=False,
+                    trace_request_ctx=marks,
                 )
             except (aiohttp.ClientError, OSError) as error:
                 fault = fault_of_transport(error)

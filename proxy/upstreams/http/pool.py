@@ -1,4 +1,4 @@
-"""The client of the hot path: a pool of connections to one URL, and nothing else."""
+"""The client of the hot path: a pool of connections to one origin, and nothing else."""
 
 import asyncio
 import ssl
@@ -21,14 +21,23 @@ class PooledTransport:
         self._host = url.host or ""
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
-        self._start = f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.raw_authority}\r\n".encode("ascii")
+        self._target = url.raw_path_qs
+        self._host_field = f" HTTP/1.1\r\nHost: {url.raw_authority}\r\n"
         self._idle: deque[tuple[float, Connection]] = deque()
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def post(self, headers: Headers, body: bytes, on_connected: Callable[[], None]) -> HttpAnswer:
+    async def send(
+        self,
+        headers: Headers,
+        body: bytes,
+        on_connected: Callable[[], None],
+        *,
+        method: str = "POST",
+        target: str | None = None,
+    ) -> HttpAnswer:
         """Send; see the port."""
-        head = self._head(headers, len(body))
+        head = self._head(f"{method} {target or self._target}", headers, len(body))
         while True:
             connection = self._pooled() or await self._connect()
             on_connected()
@@ -47,9 +56,9 @@ class PooledTransport:
             connection.abort()
         await asyncio.sleep(0)  # lets the loop tell the connections
 
-    def _head(self, headers: Headers, length: int) -> bytes:
+    def _head(self, start: str, headers: Headers, length: int) -> bytes:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        return b"%b%bContent-Length: %d\r\n\r\n" % (self._start, fields.encode("latin-1"), length)
+        return f"{start}{self._host_field}{fields}Content-Length: {length}\r\n\r\n".encode("latin-1")
 
     def _pooled(self) -> Connection | None:
         while self._idle:

@@ -46,11 +46,20 @@ class HttpAnswer(Protocol):
 
 
 class HttpTransport(Protocol):
-    """Calls to one URL."""
+    """Calls to one origin."""
 
-    async def post(self, headers: Headers, body: bytes, on_connected: Callable[[], None]) -> HttpAnswer:
+    async def send(
+        self,
+        headers: Headers,
+        body: bytes,
+        on_connected: Callable[[], None],
+        *,
+        method: str = "POST",
+        target: str | None = None,
+    ) -> HttpAnswer:
         """Send, and wait for the response's head; *on_connected* is called when there is a connection.
 
+        *target* is path and query, percent-encoded; None stands for those of the URL that the transport was made for.
         A pooled connection that turns out to be dead is replaced, unseen.  Raises `UpstreamUnreachable`,
         `UpstreamUntrusted`, `UpstreamDisconnected`, `UpstreamProtocolError`.
         """

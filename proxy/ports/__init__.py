@@ -1,0 +1,41 @@
+"""What the states may ask of the world, as Protocols.
+
+Whoever implements one of these stands on the other side: `proxy.server` for the caller and the lifecycle,
+`proxy.routing` for the gate and the catalog, `proxy.sessions` for conversations, `proxy.upstreams` for the kinds of
+upstream, `proxy.testing` for all of them.
+"""
+
+from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
+from proxy.ports.client import Client, Headers, RequestHead
+from proxy.ports.conversations import Conversation, SessionStore
+from proxy.ports.gate import Caller, Gate, Lifecycle, Release, Slots
+from proxy.ports.upstream import EventSink, Keeps, Node, Plan, Turn, Upstream, UpstreamCall
+from proxy.ports.world import Limits, Ports
+
+__all__ = [
+    "Caller",
+    "Candidate",
+    "Catalog",
+    "Client",
+    "Conversation",
+    "EventSink",
+    "Gate",
+    "Headers",
+    "Health",
+    "Keeps",
+    "Lifecycle",
+    "Limits",
+    "Node",
+    "Place",
+    "Plan",
+    "Ports",
+    "Release",
+    "RequestHead",
+    "Route",
+    "SessionStore",
+    "Slots",
+    "Turn",
+    "Upstream",
+    "UpstreamCall",
+    "Visit",
+]
