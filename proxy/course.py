@@ -62,13 +62,25 @@ def longest_wait_s(attempt: int, policy: Retry) -> float:
 class Course:
     """Where a request stands among its candidates, and what it has spent."""
 
-    __slots__ = ("_forgiven", "_over", "_place", "_policy", "_turn", "attempts", "candidates", "here", "position")
+    __slots__ = (
+        "_forgiven",
+        "_over",
+        "_place",
+        "_policy",
+        "_turn",
+        "attempts",
+        "bound",
+        "candidates",
+        "here",
+        "position",
+    )
 
     def __init__(self, candidates: tuple[Candidate, ...], policy: Retry, turn: int = 0) -> None:
         self.candidates = candidates
         self.position = 0
         self.here = 0  # calls made to the candidate of this position
         self.attempts: list[Attempt] = []
+        self.bound = False  # the upstream whose turn it is has the conversation: another one is not tried for a change
         self._forgiven = 0
         self._over = False
         self._policy = policy
@@ -137,7 +149,8 @@ class Course:
 
     def _in_turn(self, candidate: Candidate, calls: int) -> tuple[Place, ...]:
         """The upstreams of a candidate, the one whose turn it is after *calls* calls first."""
-        first = (self._turn + calls) % len(candidate.places)
+        bound = self.bound and candidate is self.candidates[0]
+        first = (self._turn + (0 if bound else calls)) % len(candidate.places)
         return candidate.places[first:] + candidate.places[:first]
 
     def close_attempt(self, now_s: float, error: TurnstileError | None = None) -> None:

@@ -79,6 +79,13 @@ class UnknownUrl(RequestRejected):
     status = 404
 
 
+class SessionNotFound(RequestRejected):
+    """The caller has no conversation of this id."""
+
+    code = "session_not_found"
+    status = 404
+
+
 class MethodNotSupported(RequestRejected):
     """The path exists, the method does not."""
 

@@ -7,12 +7,13 @@ upstream, `proxy.testing` for all of them.
 
 from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
 from proxy.ports.client import Client, Headers, RequestHead
-from proxy.ports.conversations import Conversation, SessionStore
+from proxy.ports.conversations import FRESH, Conversation, SessionStore
 from proxy.ports.gate import Caller, Gate, Lifecycle, Release, Slots
 from proxy.ports.upstream import EventSink, Keeps, Node, Plan, Turn, Upstream, UpstreamCall
 from proxy.ports.world import Limits, Ports
 
 __all__ = [
+    "FRESH",
     "Caller",
     "Candidate",
     "Catalog",

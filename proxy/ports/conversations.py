@@ -10,6 +10,9 @@ from proxy.ports.upstream import Node, Plan
 from proxy.wire.answer import Answer
 from proxy.wire.request import ChatRequest
 
+FRESH = "new"
+"""The id by which a caller asks for a conversation that is not yet there."""
+
 
 class Conversation(Protocol):
     """What a turn holds of its conversation: at most a lease, given back when the turn ends in any way."""
@@ -39,7 +42,7 @@ class Conversation(Protocol):
     def refused(self) -> None:
         """The upstream has surely not taken the turn."""
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """The upstream has lost the conversation: drop the record, and tell everything from now on."""
 
     async def commit(self, candidate: Candidate, place: Place, answer: Answer, node: Node | None) -> None:
@@ -64,6 +67,6 @@ class SessionStore(Protocol):
     ) -> Conversation:
         """Find the conversation of a turn, and wait for its lease.
 
-        *session_id* is the id that the caller gave, `new` for a fresh conversation.  Raises `ConversationBusy`, and
+        *session_id* is the id that the caller gave, if any.  Raises `ConversationBusy`, and
         `SessionStoreUnavailable` where the store is required.
         """

@@ -20,7 +20,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as handed to every handler; *lease_wait_s* are the seconds of the clock `lease`."""
+    """The world, as handed to every handler; *lease_wait_s* are the seconds of the clock `lease`.
+
+    *echo_session*: bodies tell the id of the conversation as well.
+    """
 
     clock: Clock
     random: Random
@@ -31,4 +34,5 @@ class Ports:
     limits: Limits
     clocks: Clocks
     lease_wait_s: float
+    echo_session: bool
     retry: Retry

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.server import chat, health, models
+from proxy.server import chat, health, models, sessions
 from proxy.server.cors import add_cors_headers
 from proxy.server.envelopes import SERVER, envelopes
 from proxy.server.gateway import Gateway
@@ -22,12 +22,15 @@ def build_app(gateway: Gateway) -> web.Application:
     get = {
         "/v1/models": models.list_models,
         "/v1/models/{id:.+}": models.show_model,
+        "/v1/sessions": sessions.list_sessions,
+        "/v1/sessions/{id}": sessions.show_session,
         "/livez": health.livez,
         "/readyz": health.readyz,
         "/health": health.health,
         "/healthz": health.health,
     }
-    for method, table in (("POST", post), ("GET", get)):
+    delete = {"/v1/sessions": sessions.delete_sessions, "/v1/sessions/{id}": sessions.delete_session}
+    for method, table in (("POST", post), ("GET", get), ("DELETE", delete)):
         for path, handler in table.items():
             for spelling in spellings(path):
                 app.router.add_route(method, spelling, handler)

@@ -17,7 +17,10 @@ from proxy.ports import Limits, Ports, Upstream
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
 from proxy.routing.health import UpstreamHealth
-from proxy.sessions.stateless import Stateless
+from proxy.sessions.finding import StoredSessions
+from proxy.sessions.leases import Leases
+from proxy.sessions.memory import MemoryStore
+from proxy.sessions.store import RecordStore
 from proxy.upstreams import build_upstreams
 from statechart.vocabulary import State
 
@@ -30,14 +33,16 @@ WAITING_STATES = frozenset({State.VALIDATE, State.AUTH, State.SESSION, State.BAC
 class Gateway:
     """The ports of one worker, the requests that are live in it, and how far it has gone down.
 
-    Must be made inside a running event loop.  *on_ended* hears of every ending, once; *upstreams* replaces configured
-    upstreams by name; *clock* and *random* replace the loop's time and the system's chance.
+    Must be made inside a running event loop.  *records* is where conversations are kept, by default in memory, and is
+    closed with the gateway.  *on_ended* hears of every ending, once; *upstreams* replaces configured upstreams by name;
+    *clock* and *random* replace the loop's time and the system's chance.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
+        records: RecordStore | None = None,
         upstreams: dict[str, Upstream] | None = None,
         on_ended: Callable[[Exchange], None] = log_request,
         clock: Clock | None = None,
@@ -53,6 +58,8 @@ class Gateway:
         self._clock = clock or LoopClock()
         self._random = random or Random(os.urandom(16))  # noqa: S311 - jitter and ids, not secrets
         self._created = int(time.time())
+        self.records = records or MemoryStore(self._clock, max_records=settings.session.max_records)
+        self._leases = Leases(self.records, self._clock)
         self._gate = KeyGate(settings.auth, settings.server, self._clock, self._random)
         self._given = upstreams or {}
         self.upstreams: dict[str, Upstream] = {}
@@ -73,11 +80,12 @@ class Gateway:
             random=self._random,
             gate=self._gate,
             catalog=ModelCatalog(settings, self.upstreams, self.healths, self._created),
-            sessions=Stateless(),
+            sessions=StoredSessions(settings.session, self.records, self._leases, self._clock, self._random),
             lifecycle=self,
             limits=Limits(settings.server.max_body_bytes, settings.server.max_answer_bytes),
             clocks=settings.clocks_for(None, None),
             lease_wait_s=settings.session.lease_wait_s,
+            echo_session=settings.session.echo_in_body,
             retry=settings.retry,
         )
 
@@ -120,3 +128,4 @@ class Gateway:
         """Give everything back."""
         for upstream in [*self.upstreams.values(), *self._retired]:
             await upstream.close()
+        await self.records.close()

@@ -1,10 +1,7 @@
 """No conversation: an upstream that keeps nothing is told everything every time."""
 
-from multidict import MultiMapping
-
-from proxy.ports import Caller, Candidate, Conversation, Node, Place, Plan
+from proxy.ports import Candidate, Node, Place, Plan
 from proxy.wire.answer import Answer
-from proxy.wire.request import ChatRequest
 
 EVERYTHING = Plan()
 
@@ -27,7 +24,7 @@ class NoConversation:
     def refused(self) -> None:
         """Nothing is noted."""
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Nothing is known."""
 
     async def commit(self, _candidate: Candidate, _place: Place, _answer: Answer, _node: Node | None) -> None:
@@ -38,21 +35,3 @@ class NoConversation:
 
 
 NO_CONVERSATION = NoConversation()
-
-
-class Stateless:
-    """The `SessionStore` of a daemon whose upstreams keep nothing."""
-
-    async def take(
-        self,
-        _caller: Caller,
-        _request: ChatRequest,
-        _candidate: Candidate,
-        _place: Place,
-        *,
-        session_id: str | None,
-        headers: MultiMapping[str],
-    ) -> Conversation:
-        """The same for every turn."""
-        del session_id, headers
-        return NO_CONVERSATION

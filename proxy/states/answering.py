@@ -31,6 +31,7 @@ def begin_answer(x: Exchange, ports: Ports) -> None:
         legacy_functions=request.legacy_functions,
         include_usage=request.include_usage,
         reasoning_field=None if entry.reasoning_field == NO_REASONING else entry.reasoning_field,
+        session_id=x.conversation.session_id if ports.echo_session else None,
     )
     x.answer = Answer()
     if request.stream:

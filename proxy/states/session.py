@@ -6,7 +6,8 @@ from proxy.budget import fitting
 from proxy.course import Course
 from proxy.errors import ConversationLost
 from proxy.exchange import Exchange
-from proxy.ports import Ports
+from proxy.ports import FRESH, Ports, Route
+from proxy.wire.request import text_of
 from statechart.vocabulary import Event
 
 
@@ -19,11 +20,10 @@ async def session(x: Exchange, ports: Ports) -> Event:
     if isinstance(x.failure, ConversationLost):
         x.replayed = True
         x.drop_call()
-        await x.conversation.forget()
+        x.conversation.forget()
     else:
         allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
-        turn = crc32(x.session_id.encode()) if x.session_id else next(x.route.turns)
-        x.course = Course(fitting(x.request, allowed), ports.retry, turn)
+        x.course = Course(fitting(x.request, allowed), ports.retry, turn_of(x, x.route))
         x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
         x.deadline.start("lease", ports.lease_wait_s)
         x.conversation = await ports.sessions.take(
@@ -36,4 +36,19 @@ async def session(x: Exchange, ports: Ports) -> Event:
         )
         x.deadline.stop("lease")
         x.on_end(x.conversation.release)
+        x.course.bound = x.conversation.status == "hit" and x.course.place.upstream.keeps != "nothing"
     return Event.PLANNED
+
+
+def turn_of(x: Exchange, route: Route) -> int:
+    """Which upstream of an entry comes first: they take turns, but a conversation stays where it is kept.
+
+    The beginning of a conversation is what does not change while it grows, so that is what it goes by.
+    """
+    if x.session_id is not None and x.session_id != FRESH:
+        return crc32(x.session_id.encode())
+    places = route.candidates[0].places
+    if len(places) == 1 or all(place.upstream.keeps == "nothing" for place in places):
+        return next(route.turns)
+    first = next((text_of(message) for message in x.request.messages if message["role"] == "user"), "")
+    return crc32(f"{x.caller.name} {first}".encode("utf-8", "surrogatepass"))

@@ -25,6 +25,7 @@ async def upstream(x: Exchange, ports: Ports) -> Event:
         await first_delta(x, ports)
     except ConversationLost as lost:
         if x.continued and x.conversation.history_missing:
+            x.conversation.forget()
             raise SessionLost from lost
         raise
     begin_answer(x, ports)

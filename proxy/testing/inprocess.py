@@ -60,7 +60,7 @@ class InProcessUpstream:
         kind: str = "scripted",
         credential: CredentialMode = "static",
         connects: bool = True,
-        keeps: Keeps = "tree",
+        keeps: Keeps = "nothing",
     ) -> None:
         self.name = name
         self.kind = kind

@@ -39,7 +39,7 @@ class FakeConversation:
         """It is not."""
         self.open = False
 
-    async def forget(self) -> None:
+    def forget(self) -> None:
         """Tell everything from now on."""
         self.status = "replay"
 

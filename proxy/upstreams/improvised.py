@@ -12,8 +12,11 @@ LONGEST_EXAMPLE_CHARS = 60
 DEEPEST_EXAMPLE = 6  # a schema may refer to itself
 
 
-def improvise(request: ChatRequest) -> Script:
-    """One answer: what a tool has said, else a tool call where one is declared, else an echo."""
+def improvise(request: ChatRequest, turn: int) -> Script:
+    """One answer: what a tool has said, else a tool call where one is declared, else an echo.
+
+    *turn* is the number that the conversation remembers, from 1.
+    """
     said = request.last_user_text
     results = trailing_tool_texts(request)
     function = function_to_call(request)
@@ -27,7 +30,7 @@ def improvise(request: ChatRequest) -> Script:
     if results:
         text = "The tool says: " + "; ".join(results)
     elif said:
-        text = f"You said: {said}"
+        text = f"You said: {said}" if turn == 1 else f"You said, in turn {turn}: {said}"
     else:
         text = "Hello! Say something, and I will repeat it."
     return (Say(say=text[:LONGEST_ECHO_CHARS], chunk=6, every_ms=EVERY_MS),)

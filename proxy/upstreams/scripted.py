@@ -16,7 +16,7 @@ from proxy.config import Settings
 from proxy.config.script import Call, Cut, Fail, Finish, Pause, Refuse, Report, Say, Script, Stall, Think
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamTimeout, UpstreamTruncated, error_classes
-from proxy.ports import EventSink, Keeps, Turn
+from proxy.ports import EventSink, Keeps, Node, Turn
 from proxy.upstreams.improvised import improvise
 from proxy.wire.events import (
     Finished,
@@ -38,7 +38,7 @@ class ScriptedUpstream:
     """An `Upstream` that plays one script per call, in turn; the last one repeats."""
 
     kind = "scripted"
-    keeps: Keeps = "nothing"
+    keeps: Keeps = "tree"
 
     def __init__(self, name: str, scripts: Sequence[Script], clock: Clock) -> None:
         self.name = name
@@ -58,31 +58,41 @@ class ScriptedUpstream:
     async def open(self, turn: Turn) -> "ScriptedCall":
         """Begin the next script."""
         turn.on_connected()
+        known = turn.plan.ids or {}
+        number = int(known.get("turn") or 0) + 1
         if self._scripts:
             script = self._scripts[min(next(self._turns), len(self._scripts) - 1)]
         else:
-            script = improvise(turn.request)
-        return ScriptedCall(script, self._clock, turn.request_id)
+            script = improvise(turn.request, number)
+        return ScriptedCall(script, self._clock, turn.request_id, number)
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
 class ScriptedCall:
-    """One script being played: each `receive` gives one piece."""
+    """One script being played: each `receive` gives one piece.
 
-    node = None
+    *number* counts the turns of its conversation, from 1.
+    """
+
     finishing = False
 
-    def __init__(self, script: Script, clock: Clock, request_id: str) -> None:
+    def __init__(self, script: Script, clock: Clock, request_id: str, number: int) -> None:
         self.request_id: str | None = f"scripted-{request_id}"
         self.complete = False
         self._clock = clock
         self._request_id = request_id
+        self._number = number
         self._calls = 0
         self._finish: str | None = None
         self._usage: Usage | None = None
         self._pieces = self._play(script)
+
+    @property
+    def node(self) -> Node | None:
+        """Where the next turn goes on, once all was said."""
+        return {"turn": self._number} if self.complete else None
 
     async def receive(self) -> Sequence[StreamEvent]:
         """The next events; at the end of the script usage and finish."""
