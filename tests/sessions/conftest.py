@@ -1,13 +1,16 @@
 """Every store, one after another."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sessions.stores import Subject, memory
+from tests.sessions.stores import Subject, memory, sqlite
 
 
-@pytest.fixture(params=["memory"])
-def subject(request) -> Iterator[Subject]:
+@pytest.fixture(params=["memory", "sqlite"])
+async def subject(request, tmp_path) -> AsyncIterator[Subject]:
     """A store that holds nothing yet."""
-    return memory()
+    made = memory() if request.param == "memory" else sqlite(tmp_path)
+    yield made
+    await made.store.close()
+    await made.other.close()

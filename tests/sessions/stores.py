@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from proxy.sessions.memory import MemoryStore
+from proxy.sessions.sqlite import SQLiteStore
 from proxy.sessions.store import Lease, Put, RecordStore, Taken
 from proxy.testing.clock import ManualClock
 
@@ -85,6 +87,14 @@ def memory(max_records: int = 1_000) -> Subject:
     clock = ManualClock()
     store = MemoryStore(clock, max_records=max_records)
     return Subject(store, store, clock.advance, moves_time=True)
+
+
+def sqlite(folder: Path, max_records: int = 1_000) -> Subject:
+    """A SQLite store, as two processes of one host have it open."""
+    clock = ManualClock()
+    path = folder / "sessions.db"
+    stores = [SQLiteStore(path, clock, max_records=max_records) for _ in range(2)]
+    return Subject(stores[0], stores[1], clock.advance, moves_time=True)
 
 
 async def really(seconds: float) -> None:

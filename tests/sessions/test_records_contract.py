@@ -153,6 +153,7 @@ async def test_a_record_that_was_kept_for_ever_can_go(subject):
 
 async def test_groups_are_listed_with_their_heads(subject):
     await subject.recorded(put("aa", b"head", session="aa"), put("ab", session="aa"), put("ac", session="aa"))
+    await subject.elapse(PASSES_S)
     await subject.recorded(put("ba", session="bb"))
 
     assert list(await subject.store.sessions(ALICE, limit=5)) == [
