@@ -72,16 +72,16 @@ def opened(path: Path, *, busy_s: float) -> sqlite3.Connection:
 def _laid_out(path: Path, busy_s: float) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=OPENING_S, isolation_level=None, check_same_thread=False)
     try:
-        _check(database, path)  # before anything is changed
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # a crash of the host may cost the last turns, not the file
-        database.execute("BEGIN IMMEDIATE")
         if not _check(database, path):
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {APPLICATION}")
-            database.execute(f"PRAGMA user_version = {VERSION}")
-        database.execute("COMMIT")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("BEGIN IMMEDIATE")
+            if not _check(database, path):  # another worker may have been first
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    database.execute(statement)
+                database.execute(f"PRAGMA application_id = {APPLICATION}")
+                database.execute(f"PRAGMA user_version = {VERSION}")
+            database.execute("COMMIT")
         database.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
     except BaseException:
         database.close()
