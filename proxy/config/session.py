@@ -29,7 +29,7 @@ def _store(value: object, info: ValidationInfo) -> Secret:
     if url != "memory:" and scheme not in ("sqlite", *_REDIS_SCHEMES):
         raise problem(f"expected one of {_STORE_FORMS}")
     if scheme == "sqlite" and not url.removeprefix("sqlite://").startswith("/"):
-        raise problem("expected three slashes and a path: sqlite:///path/sessions.db, or sqlite:////absolute/path")
+        raise problem("expected an absolute path: sqlite:///path/sessions.db")
     return Secret(url, url if scheme in ("sqlite", "") else f"{scheme}://********")
 
 

@@ -37,9 +37,13 @@ CREATE TABLE leases (
 OPENING_S = 10.0
 """How long opening waits for other workers, one of which is the first and lays out the file."""
 
+ANSWERS_TOGETHER = 8
+"""How many answers wait for each other at most when jobs have gathered: waking the loop costs it more than a job."""
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
-Job = tuple["asyncio.Future[Any]", Work[Any]]
+Job = tuple["asyncio.Future[Any] | None", Work[Any]]
+Answer = tuple["asyncio.Future[Any]", object, Exception | None]
 
 
 class StoreUnusable(OSError):
@@ -68,11 +72,16 @@ def opened(path: Path, *, busy_s: float) -> sqlite3.Connection:
 def _laid_out(path: Path, busy_s: float) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=OPENING_S, isolation_level=None, check_same_thread=False)
     try:
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # a crash of the host may cost the last turns, not the file
-        database.execute("BEGIN IMMEDIATE")
-        _check_or_create(database, path)
-        database.execute("COMMIT")
+        if not _check(database, path):
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("BEGIN IMMEDIATE")
+            if not _check(database, path):  # another worker may have been first
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    database.execute(statement)
+                database.execute(f"PRAGMA application_id = {APPLICATION}")
+                database.execute(f"PRAGMA user_version = {VERSION}")
+            database.execute("COMMIT")
         database.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
     except BaseException:
         database.close()
@@ -80,19 +89,16 @@ def _laid_out(path: Path, busy_s: float) -> sqlite3.Connection:
     return database
 
 
-def _check_or_create(database: sqlite3.Connection, path: Path) -> None:
+def _check(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is laid out already; raises `StoreUnusable` if it is not ours."""
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if not tables:
-        for statement in filter(str.strip, SCHEMA.split(";")):
-            database.execute(statement)
-        database.execute(f"PRAGMA application_id = {APPLICATION}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
-    elif application != APPLICATION:
+    if tables and application != APPLICATION:
         raise StoreUnusable(f"session.store: {path} is another program's database")
-    elif version > VERSION:
+    if version > VERSION:
         raise StoreUnusable(f"session.store: {path} was written by a newer version (layout {version}, not {VERSION})")
+    return bool(tables)
 
 
 def _reason(error: OSError) -> str:
@@ -104,7 +110,7 @@ class Thread:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._jobs: SimpleQueue[Job | Work[Any] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._ended: Future[None] = Future()
         self._closing = False
         # A thread that nobody has closed must not keep the process; SQLite survives being left in the middle.
@@ -120,7 +126,7 @@ class Thread:
 
     def later(self, work: Work[Any]) -> None:
         """Have *work* done after what was asked for so far; nobody waits for it, nobody hears of its failure."""
-        self._jobs.put(work)
+        self._jobs.put((None, work))
 
     async def close(self) -> None:
         """Finish what was asked for, and close the database."""
@@ -133,44 +139,53 @@ class Thread:
 
     def _work(self) -> None:
         try:
-            while (job := self._jobs.get()) is not None:
-                if isinstance(job, tuple):
-                    self._answer(*job)
-                else:
-                    with suppress(StoreFailed):
-                        self._transact(job)
+            while self._work_on(self._jobs.get()):
+                pass
         finally:
             self._database.close()
             self._ended.set_result(None)
 
-    def _answer(self, done: "asyncio.Future[Any]", work: Work[Any]) -> None:
-        result, failed = None, None
-        try:
-            result = self._transact(work)
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for it hears of it
-            failed = error
-        with suppress(RuntimeError):  # its loop has ended
-            done.get_loop().call_soon_threadsafe(_settle, done, result, failed)
+    def _work_on(self, job: Job | None) -> bool:
+        """Do *job* and what has gathered behind it, and tell all of it at once; false when the end was among it."""
+        answers: list[Answer] = []
+        while job is not None:
+            done, work = job
+            result, failed = self._transact(work)
+            if done is not None:
+                answers.append((done, result, failed))
+            if len(answers) == ANSWERS_TOGETHER or self._jobs.empty():
+                break
+            job = self._jobs.get()
+        if answers:
+            with suppress(RuntimeError):  # their loop has ended
+                answers[0][0].get_loop().call_soon_threadsafe(_tell, answers)
+        return job is not None
 
-    def _transact(self, work: Work[T]) -> T:
+    def _transact(self, work: Work[T]) -> tuple[T | None, Exception | None]:
+        """What *work* returned, and what kept it from that; then nothing of it is done."""
+        database = self._database
         try:
-            self._database.execute("BEGIN IMMEDIATE")
+            database.execute("BEGIN IMMEDIATE")
             try:
-                result = work(self._database)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+                result = work(database)
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise StoreFailed(f"SQLite: {error}") from error
-        return result
+            failed = StoreFailed(f"SQLite: {error}")
+            failed.__cause__ = error
+            return None, failed
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for it hears of it
+            return None, error
+        return result, None
 
 
-def _settle(done: "asyncio.Future[Any]", result: object, failed: Exception | None) -> None:
-    if done.done():  # its caller is gone
-        return
-    if failed is not None:
-        done.set_exception(failed)
-    else:
-        done.set_result(result)
+def _tell(answers: list[Answer]) -> None:
+    for done, result, failed in answers:
+        if done.done():  # its caller is gone
+            continue
+        if failed is not None:
+            done.set_exception(failed)
+        else:
+            done.set_result(result)
