@@ -27,3 +27,11 @@ def _done(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a background task failed", task=task.get_name(), exc_info=error)
+
+
+async def settled(limit_s: float) -> None:
+    """Wait for the tasks of this loop that have not ended yet, *limit_s* seconds at most."""
+    loop = asyncio.get_running_loop()
+    unfinished = [task for task in _running if task.get_loop() is loop and task is not asyncio.current_task()]
+    if unfinished:
+        await asyncio.wait(unfinished, timeout=limit_s)

@@ -21,11 +21,13 @@ from proxy.sessions.finding import StoredSessions
 from proxy.sessions.leases import Leases
 from proxy.sessions.memory import MemoryStore
 from proxy.sessions.store import RecordStore
+from proxy.tasks import settled
 from proxy.upstreams import build_upstreams
 from statechart.vocabulary import State
 
 log = structlog.get_logger("turnstile.gateway")
 
+CLEAN_UP_S = 2.0  # what is still under way when the last request has ended may take so long
 WAITING_STATES = frozenset({State.VALIDATE, State.AUTH, State.SESSION, State.BACKOFF})
 """Where nothing has been asked of an upstream yet, or again: these are ended first when the daemon goes down."""
 
@@ -128,4 +130,5 @@ class Gateway:
         """Give everything back."""
         for upstream in [*self.upstreams.values(), *self._retired]:
             await upstream.close()
+        await settled(CLEAN_UP_S)  # leases are still being given back
         await self.records.close()

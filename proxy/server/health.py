@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from proxy import __version__
+from proxy.server.gateway import Gateway
 from proxy.server.keys import GATEWAY
 from proxy.server.models import json_answer
 from statechart.model import MODEL
@@ -14,20 +15,32 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Listening, and not going down."""
-    draining = request.app[GATEWAY].draining
-    return json_answer({"status": "draining" if draining else "ok"}, 503 if draining else 200)
+    """Listening, and not going down.
+
+    A store that stands in for another is said, and no reason to send callers away: all instances would be without it.
+    """
+    gateway = request.app[GATEWAY]
+    required = gateway.settings.session.require_store and gateway.records.degraded
+    return json_answer({"status": status_of(gateway)}, 503 if gateway.draining or required else 200)
+
+
+def status_of(gateway: Gateway) -> str:
+    """`ok`, `degraded` while another store stands in, or `draining`."""
+    if gateway.draining:
+        return "draining"
+    return "degraded" if gateway.records.degraded else "ok"
 
 
 async def health(request: web.Request) -> web.Response:
-    """A summary: status, version, chart, live requests, upstreams."""
+    """A summary: status, version, chart, live requests, the store of conversations, upstreams."""
     gateway = request.app[GATEWAY]
     return json_answer(
         {
-            "status": "draining" if gateway.draining else "ok",
+            "status": status_of(gateway),
             "version": __version__,
             "chart": MODEL.hash,
             "live": len(gateway.live),
+            "store": "degraded" if gateway.records.degraded else "ok",
             "upstreams": [
                 {"name": name, "kind": upstream.kind, "state": gateway.healths[name].state}
                 for name, upstream in gateway.upstreams.items()

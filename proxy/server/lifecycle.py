@@ -13,15 +13,20 @@ from proxy.config import ConfigError, Settings
 from proxy.observe.log import GatheredOutput, configure
 from proxy.server.listening import listening_sockets
 from proxy.server.worker import Reload, run_worker
+from proxy.sessions.sqlite_file import StoreUnusable
 
 log = structlog.get_logger("turnstile.lifecycle")
 
 RESTART_S = 1.0  # between the death of a worker and its successor: a crash at start must not spin
+STORE_UNUSABLE = 78  # what a worker exits with that can't open its store: no successor could; EX_CONFIG of sysexits.h
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(settings: Settings, reload: Reload) -> int:
-    """Run the daemon until it is told to stop; returns the exit status.  Raises OSError when it cannot listen."""
+    """Run the daemon until it is told to stop; returns the exit status.
+
+    Raises OSError when it cannot listen, or can't open its store.
+    """
     sockets = listening_sockets(settings.server)
     socket_file = settings.server.unix
     output = configure(settings.log)
@@ -29,7 +34,7 @@ def serve(settings: Settings, reload: Reload) -> int:
         if settings.server.workers == 1:
             run_worker(settings, sockets, reload)
         else:
-            Supervisor(settings, sockets, reload, output).run()
+            return Supervisor(settings, sockets, reload, output).run()
     finally:
         output.flush()
         close(sockets)
@@ -61,9 +66,10 @@ class Supervisor:
         self._lifeline, self._own_end = os.pipe()
         self._pids: set[int] = set()
         self._stopping = False
+        self._exit_status = 0
 
-    def run(self) -> None:
-        """Start the workers, and return when all have ended after a signal."""
+    def run(self) -> int:
+        """Start the workers, and return the exit status when all have ended, after a signal or for want of a store."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGHUP, self._reread)
@@ -74,10 +80,14 @@ class Supervisor:
         while self._pids:
             pid, status = os.wait()
             self._pids.discard(pid)
-            if not self._stopping:
+            if os.waitstatus_to_exitcode(status) == STORE_UNUSABLE:
+                self._exit_status = 1
+                self._stop()
+            elif not self._stopping:
                 log.error("supervisor.worker_died", worker=pid, status=os.waitstatus_to_exitcode(status))
                 time.sleep(RESTART_S)
                 self._start()
+        return self._exit_status
 
     def _start(self) -> None:
         """Fork one worker.  A signal waits until it is known, and no longer takes itself for the supervisor."""
@@ -101,11 +111,14 @@ class Supervisor:
         try:
             run_worker(self._settings, self._sockets, self._reload, self._lifeline)
             status = 0
+        except StoreUnusable as error:
+            status = STORE_UNUSABLE
+            log.error("supervisor.store_unusable", reason=error.strerror)  # noqa: TRY400 - the line says it all
         finally:
             self._output.flush()
             os._exit(status)
 
-    def _stop(self, _number: int, _frame: object) -> None:
+    def _stop(self, _number: int = signal.SIGTERM, _frame: object = None) -> None:
         """Pass it on; and let go of the sockets, or connections would still be taken that no worker accepts."""
         self._stopping = True
         close(self._sockets)

@@ -11,12 +11,14 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from proxy.clock import LoopClock
 from proxy.config import ConfigError, Settings, changes_needing_restart
 from proxy.server.app import build_app
 from proxy.server.drain import LINGER_S, drain
 from proxy.server.envelopes import Runner
 from proxy.server.gateway import Gateway
 from proxy.server.listening import where
+from proxy.sessions.opening import open_store
 
 log = structlog.get_logger("turnstile.worker")
 
@@ -38,8 +40,13 @@ def run_worker(
 async def serve_worker(
     settings: Settings, sockets: Sequence[socket.socket], reload: Reload, lifeline: int | None = None
 ) -> None:
-    """Serve, and end in good order on SIGTERM or SIGINT; SIGHUP reads the configuration again."""
-    gateway = Gateway(settings)
+    """Serve, and end in good order on SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    Raises `StoreUnusable`, before anything is served.
+    """
+    clock = LoopClock()
+    records = open_store(settings.session, clock=clock, environ=os.environ)
+    gateway = Gateway(settings, records=records, clock=clock)
     runner = Runner(
         build_app(gateway),
         lingering_time=UNREAD_S,
