@@ -1,0 +1,46 @@
+"""What the upstreams of all kinds have in common."""
+
+from typing import Annotated, ClassVar, get_args
+
+from proxy.config.clocks import ClockTable
+from proxy.config.fields import Count, Name, Section, Unit
+
+
+class UpstreamBase(Section):
+    """What upstreams of every kind have."""
+
+    requires_user: ClassVar[bool] = True
+    """Whether requests to upstreams of this kind need a user message, unless the model entry says otherwise."""
+
+    name: Name
+    """What model entries, logs and metrics call it."""
+    kind: str = "openai"
+    """What it speaks: `openai` or `scripted`."""
+    max_parallel: Annotated[Count, Unit("calls")] = 0
+    """Calls at a time, per worker; 0 = no limit."""
+    clocks: ClockTable = ClockTable()
+    """Clocks that differ for this upstream."""
+
+    @property
+    def shares_credential(self) -> bool:
+        """Whether all callers' requests go there under one credential."""
+        return False
+
+    @property
+    def always_streams(self) -> bool:
+        """Whether it is asked for a stream also when the caller wants the answer in one piece."""
+        return False
+
+    @classmethod
+    def unknown_key(cls, key: str) -> str:
+        """Tell a key of another kind from one that nobody knows."""
+        for other in UpstreamBase.__subclasses__():
+            if key in other.model_fields:
+                return f"a field of kind {other.kind_name()!r}; this upstream is of kind {cls.kind_name()!r}"
+        return super().unknown_key(key)
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The one word that `kind` may be."""
+        name: str = get_args(cls.model_fields["kind"].annotation)[0]
+        return name
