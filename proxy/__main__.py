@@ -1,4 +1,4 @@
-"""The command line: `turnstile serve`, `turnstile config check`, `turnstile config reference`, `turnstile chart`.
+"""The command line: `turnstile serve`, `config check`, `config reference`, `sessions list | show | delete`, `chart`.
 
 What the operator can mend is told in plain lines on standard error, with an exit code: 2 for a wrong flag or
 configuration, 1 for a daemon that can't start.
@@ -67,6 +67,16 @@ def _parser() -> argparse.ArgumentParser:
         "--update", metavar="FILE", type=Path, help="bring the reference in a document up to date instead"
     )
 
+    sessions = commands.add_parser("sessions", help="conversations that upstreams keep", allow_abbrev=False)
+    doings = sessions.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, text in (("list", "list them"), ("show", "show one"), ("delete", "forget one, or all of a caller")):
+        doing = doings.add_parser(action, help=text, allow_abbrev=False)
+        doing.set_defaults(run=_sessions)
+        _add_config(doing)
+        count = None if action == "show" else "?"
+        doing.add_argument("session", nargs=count, metavar="SESSION", help="the beginning of its fingerprint")
+        doing.add_argument("--caller", metavar="NAME", help="only those of this key, by its name or fingerprint")
+
     chart = commands.add_parser("chart", help="print the chart that every request walks", allow_abbrev=False)
     chart.set_defaults(run=_chart)
     chart.add_argument("--format", default="mermaid", help="mermaid, dot, svg, scxml, plantuml, json or markdown")
@@ -124,6 +134,20 @@ def _config_reference(args: argparse.Namespace) -> int:
         _tell(f"cannot update {document}: {error}")
         return 1
     return 0
+
+
+def _sessions(args: argparse.Namespace) -> int:
+    if args.action == "delete" and args.session is None and args.caller is None:
+        _tell("sessions delete: say which: a session, or --caller NAME")
+        return 2
+    settings = load(_config_file(args), os.environ, {})
+    from proxy.commands import sessions  # noqa: PLC0415 - only this command needs a store
+
+    try:
+        return sessions.run(args, settings)
+    except OSError as error:  # the store can't be opened, and says why
+        _tell(error.strerror or str(error))
+        return 1
 
 
 def _chart(args: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ class Daemon:
         self._env = env or {}
         self._args = args
         self._lines: list[Line] = []
-        self._read_bytes = 0
+        self._before_bytes = self._read_bytes = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     # --- life
@@ -77,6 +77,7 @@ class Daemon:
         settings = tomllib.loads(self.config_path.read_text()) if self.config_path.exists() else {}
         server = settings.get("server", {})
         anywhere = [] if server.keys() & {"port", "unix"} else ["--port", "0"]
+        self._before_bytes = self._read_bytes = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log, self.errors_path.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - a command of ours
                 [sys.executable, "-P", "-m", "proxy", "serve", *anywhere, *self._args],
@@ -173,11 +174,15 @@ class Daemon:
 
     def _wait_until_listening(self, workers: int) -> None:
         end = time.monotonic() + START_LIMIT_S
-        while len(urls := urls_in(self.log_path.read_text())) < workers:
+        while len(urls := urls_in(self._said())) < workers:
             if self.exit_code is not None or time.monotonic() > end:
                 raise DaemonFailed(f"not listening (exit code {self.exit_code}): {self.errors}")
             time.sleep(POLL_S)
         self.url = urls[0]
+
+    def _said(self) -> str:
+        """The log since it was started; another may have used the folder before."""
+        return self.log_path.read_bytes()[self._before_bytes :].decode()
 
 
 def urls_in(log: str) -> list[str]:
