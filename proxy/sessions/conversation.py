@@ -138,20 +138,20 @@ class StoredConversation:
             return
         puts = [*self._new_records(candidate, place, answer, node), *self._passed_record()]
         drops = [key for key in self._dropped() if all(put.key != key for put in puts)]
-        self._sent = self._left_open = False
-        lease, self._lease = self._lease, None
         shelf = self._shelf
         try:
-            if lease is None:
+            if self._lease is None:
                 await shelf.store.write(self._turn.owner.partition, puts, keep_s=shelf.keep_s)
-            elif not await shelf.store.settle(lease, puts, drops, keep_s=shelf.keep_s):
+            elif not await shelf.store.settle(self._lease, puts, drops, keep_s=shelf.keep_s):
                 log.warning("a conversation's lease was lost; the turn was not recorded")
         except StoreFailed as failed:
             self._degraded = True
             log.warning("a turn could not be recorded", reason=str(failed))
-        finally:
-            if lease is not None:
-                shelf.leases.drop(lease)
+            return  # the turn stays open, and its lease is given back with that
+        self._sent = self._left_open = False
+        if self._lease is not None:
+            shelf.leases.drop(self._lease)
+            self._lease = None
 
     def _new_records(self, candidate: Candidate, place: Place, answer: Answer, node: Node) -> Sequence[Put]:
         turn = self._turn

@@ -6,7 +6,6 @@ over real sockets and take what they expect from its row; docs/failure-contract.
 
 from dataclasses import dataclass
 
-CONVERSATIONS = "stored conversations"
 CREDENTIALS = "managed credentials"
 
 
@@ -88,22 +87,22 @@ GATEWAY = (
     Row("G6", "a request after the listener was closed", "validate", "503 shutting_down", "shutdown",
         note="connection closed"),
     Row("G7", "the drain budget is spent", ANY, "503 shutting_down", "shutdown", framed=True),
-    Row("G8", "the worker is killed", ANY, "-", "", note="the connection breaks off; counted at the next start",
-        awaits="a supervisor that counts"),
+    Row("G8", "the worker is killed", ANY, "-", "",
+        note="the connection breaks off; the record stays, the lease runs out; another worker is started"),
 )
 
 SESSIONS = (
     Row("S1", "the conversation is busy for longer than is waited", "session", "409 conversation_busy", "conflict",
         note="Retry-After 1 s"),
-    Row("S2", "the store is slow or down at the look-up", "session", "answer", "done", note="logged as degraded",
-        awaits=CONVERSATIONS),
+    Row("S2", "the store is slow or down at the look-up", "session", "answer", "done",
+        note="logged as degraded; the whole history is told"),
     Row("S3", "the same where the store is required", "session", "503 session_store_unavailable", "upstream_error"),
     Row("S4", "a record is unreadable, foreign or of another version", "session", "answer", "done",
-        awaits=CONVERSATIONS),
+        note="the whole history is told"),
     Row("S5", "the lease is lost while the turn runs", "stream read", "answer", "done",
-        note="the record's write is fenced off", awaits=CONVERSATIONS),
+        note="the record's write is fenced off"),
     Row("S6", "the record can't be written at the end", "render", "answer", "done",
-        note="late by at most one store command", awaits=CONVERSATIONS),
+        note="late by at most one store command; the next turn tells the whole history"),
     Row("S7a", "the upstream has lost the chat, once", "upstream", "answer", "done", again=True,
         note="replayed into a fresh chat, outside the budget"),
     Row("S7b", "the upstream has lost the chat, again", "upstream", "502 upstream_chat_lost", "upstream_error",

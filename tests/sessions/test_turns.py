@@ -6,6 +6,7 @@ import pytest
 
 from proxy.errors import ConversationBusy, SessionLost
 from proxy.sessions.leases import HOLD_S
+from proxy.sessions.store import StoreFailed
 from proxy.testing.clock import at_rest
 from tests.sessions.turns import CANDIDATE, Desk, answer_of
 
@@ -78,6 +79,30 @@ async def test_an_answer_that_is_no_node_is_not_recorded() -> None:
     await at_rest()
 
     assert desk.ids(await desk.take("Two.", session_id="mine")) == "n1"
+
+
+async def test_a_record_that_cannot_be_written_leaves_the_conversation_free_and_the_turn_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The upstream has moved on, and the record has not."""
+    desk = Desk(keeps="line", on_conflict="reject")
+    await desk.turn("Hi.", answer="Hello.", node="n1")
+    unrecorded = await desk.take("Hi.", "Hello.", "One.")
+    assert desk.ids(unrecorded) == "n1"
+    unrecorded.sent()
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.store, "settle", fails)
+        await desk.commit(unrecorded, "1.", "n2")
+    unrecorded.release()
+    await at_rest()
+
+    assert unrecorded.degraded
+    again = await desk.take("Hi.", "Hello.", "One.")
+    assert (desk.ids(again), again.status) == (None, "replay")
+
+
+async def fails(*_args: object, **_options: object) -> None:
+    raise StoreFailed("made up")
 
 
 async def test_a_living_holder_keeps_its_lease_and_a_dead_one_loses_it() -> None:
