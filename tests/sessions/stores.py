@@ -7,6 +7,8 @@ from itertools import count
 from pathlib import Path
 
 from proxy.sessions.memory import MemoryStore
+from proxy.sessions.redis import RedisStore
+from proxy.sessions.redis_url import parsed
 from proxy.sessions.sqlite import SQLiteStore
 from proxy.sessions.store import Lease, Put, RecordStore, Taken
 from proxy.testing.clock import ManualClock
@@ -22,6 +24,9 @@ FREE = Taken(held=True, abandoned=False, records=())
 BUSY = Taken(held=False, abandoned=False, records=())
 ABANDONED = Taken(held=True, abandoned=True, records=())
 """What taking a lease brings, when nothing is read."""
+
+PATIENCE_S = 20.0
+"""How long a server may take where that is not the question: the machine may be busy."""
 
 _tokens = count(1)
 
@@ -95,6 +100,16 @@ def sqlite(folder: Path, max_records: int = 1_000) -> Subject:
     path = folder / "sessions.db"
     stores = [SQLiteStore(path, clock, max_records=max_records) for _ in range(2)]
     return Subject(stores[0], stores[1], clock.advance, moves_time=True)
+
+
+def redis_store(url: str, *, prefix: str = "test", timeout_s: float = PATIENCE_S) -> RedisStore:
+    """A worker's way into a server."""
+    return RedisStore(parsed(url), prefix=prefix, timeout_s=timeout_s)
+
+
+def redis(url: str) -> Subject:
+    """A server, as two processes have it open."""
+    return Subject(redis_store(url), redis_store(url), really)
 
 
 async def really(seconds: float) -> None:
