@@ -8,6 +8,7 @@ from itertools import count
 from math import inf
 
 from proxy.deadline import Clock
+from proxy.sessions.remote import Late
 from proxy.sessions.store import Lease, Listed, Put, Taken
 
 FIRST_TIDY_LEASES = 1_000
@@ -119,6 +120,36 @@ class MemoryStore:
         self._groups.clear()
         self._holds.clear()
 
+    # --- for a store that this one stands in for
+
+    def hold(self, lease: Lease, *, hold_s: float, keep_s: float) -> None:
+        """Know of a lease that was taken elsewhere, whoever has held it here."""
+        self._hold(lease, self._clock.now(), hold_s, keep_s)
+
+    def free(self, lease: Lease) -> None:
+        """Know of a lease that was given back, or lost, elsewhere."""
+        if self._own(lease) is not None:
+            del self._holds[lease.partition, lease.key]
+
+    def holds(self) -> Sequence[tuple[Lease, float, float]]:
+        """The leases that have not run out: for how many seconds yet, and for how many it is told after that."""
+        now = self._clock.now()
+        live = [hold for hold in self._holds.values() if now < hold.until]
+        return [(hold.lease, hold.until - now, _keep_s(hold.forgotten - hold.until)) for hold in live]
+
+    def late(self, partition: str, key: str) -> Late | None:
+        """A record, and how long ago it was written."""
+        now = self._clock.now()
+        kept = self._records.get((partition, key))
+        if kept is None or kept.expires <= now:
+            return None
+        return Late(Put(key, kept.session, kept.value), now - kept.written, _keep_s(kept.expires - now))
+
+    def forget_records(self) -> None:
+        """Keep the leases only."""
+        self._records.clear()
+        self._groups.clear()
+
     # --- leases
 
     def _own(self, lease: Lease) -> Hold | None:
@@ -187,3 +218,7 @@ class MemoryStore:
             del groups[kept.session]
             if not groups:
                 del self._groups[partition]
+
+
+def _keep_s(seconds: float) -> float:
+    return 0.0 if seconds == inf else seconds

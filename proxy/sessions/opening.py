@@ -5,7 +5,10 @@ from pathlib import Path
 
 from proxy.config import Session
 from proxy.deadline import Clock
+from proxy.sessions.degraded import DegradingStore
 from proxy.sessions.memory import MemoryStore
+from proxy.sessions.redis import RedisStore
+from proxy.sessions.redis_url import parsed
 from proxy.sessions.sqlite import SQLiteStore
 from proxy.sessions.sqlite_file import StoreUnusable
 from proxy.sessions.store import RecordStore
@@ -24,7 +27,8 @@ def open_store(session: Session, *, clock: Clock, environ: Mapping[str, str]) ->
     if url == "memory:":
         return MemoryStore(clock, max_records=session.max_records)
     if url and not url.startswith(SQLITE):
-        raise NotImplementedError
+        redis = RedisStore(parsed(url), prefix=session.prefix, timeout_s=session.redis_timeout_s)
+        return DegradingStore(redis, clock, max_records=session.max_records)
     if url:
         path = Path("/" + url.removeprefix(SQLITE).lstrip("/"))
         return SQLiteStore(path, clock, max_records=session.max_records)

@@ -6,7 +6,7 @@ connection and making it.  Nothing is tried twice: whoever asks decides what a f
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 from redis import asyncio as aioredis
@@ -99,11 +99,12 @@ class RedisStore:
         return int(await self._run(DELETE, partition, *(() if session is None else (session,))))
 
     async def close(self) -> None:
-        """See `RecordStore`."""
-        async with self._asked(slots=False):
-            await self._client.aclose()
-            if self._sentinel is not None:
-                await self._sentinel.aclose()
+        """See `RecordStore`.  What can't be closed in time is left to the other side."""
+        with suppress(StoreFailed):
+            async with self._asked(slots=False):
+                await self._client.aclose()
+                if self._sentinel is not None:
+                    await self._sentinel.aclose()
 
     # --- what a store beside it needs
 

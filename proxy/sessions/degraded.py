@@ -1,0 +1,261 @@
+"""A store on another host that may be lost, and what stands in for it meanwhile.
+
+A failure costs whoever meets it one deadline of the remote store; from then on everything is done in memory, until a
+probe gets through.  What was written here and is newer is then written there, leases that are held here are taken
+there, and those that were given back are given back there.
+
+While the remote store is there, memory knows of the leases that this process holds, and of nothing else.  While it is
+not, a lease is as exclusive as one process can make it, and what is not in memory is a miss: records are never stale.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import islice
+from typing import Generic, TypeVar
+
+import structlog
+
+from proxy.deadline import Clock
+from proxy.sessions.memory import MemoryStore
+from proxy.sessions.remote import Dropped, Late, RemoteStore
+from proxy.sessions.store import Lease, Listed, Put, StoreFailed, Taken
+from proxy.tasks import spawn
+
+FIRST_PROBE_S = 0.25
+LONGEST_PROBE_S = 5.0
+MERGED_AT_ONCE = 50  # so that one step stays well within the deadline of a command
+LOOKED_AT_ONCE = 1_000
+RETURNED_LEASES = 10_000  # more than that have long run out by themselves
+
+log = structlog.get_logger("turnstile.sessions")
+
+K = TypeVar("K")
+V = TypeVar("V")
+Place = tuple[str, str]
+
+
+class Journal(dict[K, V], Generic[K, V]):
+    """What is to be told to the remote store, the oldest first; beyond *limit* the oldest is forgotten."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def note(self, key: K, value: V) -> None:
+        """Add it at the end."""
+        self.pop(key, None)
+        self[key] = value
+        if len(self) > self._limit:
+            del self[next(iter(self))]
+
+
+class DegradingStore:
+    """A `RecordStore` that is *remote* while that can be reached, and at most *max_records* in memory otherwise."""
+
+    def __init__(self, remote: RemoteStore, clock: Clock, *, max_records: int) -> None:
+        self._remote = remote
+        self._clock = clock
+        self._here = MemoryStore(clock, max_records=max_records)
+        self._written: Journal[Place, None] = Journal(max_records)
+        self._dropped: Journal[Place, float] = Journal(max_records)
+        self._returned: Journal[Lease, None] = Journal(RETURNED_LEASES)
+        self._lost_at: float | None = None
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """See `RecordStore`."""
+        return self._lost_at is not None
+
+    # --- the port
+
+    async def take(self, lease: Lease, reads: Sequence[str], *, hold_s: float, keep_s: float) -> Taken:
+        """See `RecordStore`."""
+        there: Taken | None = None
+        asked = not self.degraded
+        if asked:
+            try:
+                there = await self._remote.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
+            except StoreFailed as failed:
+                self._lose(failed)
+            if there is not None and not self.degraded:
+                if there.held:
+                    self._here.hold(lease, hold_s=hold_s, keep_s=keep_s)
+                return there
+        here = await self._here.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
+        if asked and not here.held:  # it may have been granted there
+            self._returned.note(lease, None)
+        if there is None:
+            return Taken(here.held, here.abandoned, here.records, degraded=True)
+        records = tuple(
+            mine if mine is not None else its for mine, its in zip(here.records, there.records, strict=True)
+        )
+        held = here.held and there.held
+        if here.held and not held:
+            self._here.free(lease)
+        return Taken(held, here.abandoned or there.abandoned, records, degraded=True)
+
+    async def renew(self, leases: Sequence[Lease], *, hold_s: float) -> Sequence[bool]:
+        """See `RecordStore`."""
+        if not self.degraded:
+            try:
+                still = await self._remote.renew(leases, hold_s=hold_s)
+            except StoreFailed as failed:
+                self._lose(failed)
+            else:
+                for lease in (lease for lease, kept in zip(leases, still, strict=True) if not kept):
+                    self._here.free(lease)
+                await self._here.renew(leases, hold_s=hold_s)
+                return still
+        return await self._here.renew(leases, hold_s=hold_s)
+
+    async def settle(self, lease: Lease, puts: Sequence[Put], drops: Sequence[str], *, keep_s: float) -> bool:
+        """See `RecordStore`."""
+        if not self.degraded:
+            try:
+                done = await self._remote.settle(lease, puts, drops, keep_s=keep_s)
+            except StoreFailed as failed:
+                self._lose(failed)
+            else:
+                if done and self.degraded:  # the store was lost meanwhile: whoever asks here is to find it, too
+                    return await self._settle_here(lease, puts, drops, keep_s)
+                self._here.free(lease)
+                return done
+        return await self._settle_here(lease, puts, drops, keep_s)
+
+    async def write(self, partition: str, puts: Sequence[Put], *, keep_s: float) -> None:
+        """See `RecordStore`."""
+        if not self.degraded:
+            try:
+                await self._remote.write(partition, puts, keep_s=keep_s)
+            except StoreFailed as failed:
+                self._lose(failed)
+            if not self.degraded:
+                return
+        await self._here.write(partition, puts, keep_s=keep_s)
+        self._note_written(partition, puts)
+
+    async def sessions(self, partition: str | None, *, limit: int) -> Sequence[Listed]:
+        """See `RecordStore`; what is known here while the store is degraded."""
+        if not self.degraded:
+            try:
+                return await self._remote.sessions(partition, limit=limit)
+            except StoreFailed as failed:
+                self._lose(failed)
+        return await self._here.sessions(partition, limit=limit)
+
+    async def delete(self, partition: str, session: str | None) -> int:
+        """See `RecordStore`.  Raises `StoreFailed` while degraded: that something is gone can't be said then."""
+        await self._here.delete(partition, session)
+        if self.degraded:
+            raise StoreFailed("the store is out of reach")
+        try:
+            return await self._remote.delete(partition, session)
+        except StoreFailed as failed:
+            self._lose(failed)
+            raise
+
+    async def close(self) -> None:
+        """See `RecordStore`.  What only memory knows is handed over, if that can be done at once."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait([self._probing])
+        if self.degraded:
+            try:
+                await self._remote.probe()
+                await self._hand_back()
+            except StoreFailed:
+                log.warning("session_store.records_lost", records=len(self._written))
+        await self._remote.close()
+
+    # --- standing in
+
+    async def _settle_here(self, lease: Lease, puts: Sequence[Put], drops: Sequence[str], keep_s: float) -> bool:
+        if not await self._here.settle(lease, puts, drops, keep_s=keep_s):
+            return False
+        self._note_written(lease.partition, puts)
+        for key in drops:
+            self._written.pop((lease.partition, key), None)
+            self._dropped.note((lease.partition, key), self._clock.now())
+        self._returned.note(lease, None)
+        return True
+
+    def _note_written(self, partition: str, puts: Sequence[Put]) -> None:
+        for put in puts:
+            self._dropped.pop((partition, put.key), None)
+            self._written.note((partition, put.key), None)
+
+    def _lose(self, failed: StoreFailed) -> None:
+        if self._lost_at is None:
+            self._lost_at = self._clock.now()
+            log.warning("session_store.degraded", reason=str(failed))
+            self._probing = spawn(self._come_back(), name="probe the session store")
+
+    # --- coming back
+
+    async def _come_back(self) -> None:
+        delay_s = FIRST_PROBE_S
+        while True:
+            await self._clock.sleep(delay_s)
+            try:
+                await self._remote.probe()
+                await self._hand_back()
+            except StoreFailed:
+                delay_s = min(LONGEST_PROBE_S, 2 * delay_s)
+            else:
+                return
+
+    async def _hand_back(self) -> None:
+        """Tell the remote store everything, also what comes meanwhile; then, in the same turn of the loop, go back."""
+        merged, handed = 0, set[Lease]()
+        while True:
+            leases = [held for held in self._here.holds() if held[0] not in handed]
+            if self._written or self._dropped:
+                merged += await self._merge_some()
+            elif leases:
+                for lease, left_s, keep_s in leases:
+                    await self._hand_over(lease, left_s, keep_s)
+                    handed.add(lease)
+            elif self._returned:
+                await self._give_back(next(iter(self._returned)))
+            else:
+                break
+        self._here.forget_records()
+        lost_for_s = self._clock.now() - (self._lost_at or 0.0)
+        self._lost_at = None
+        log.info("session_store.back", after_s=round(lost_for_s, 3), records=merged)
+
+    async def _merge_some(self) -> int:
+        """Merge some of what was written or dropped in one partition; how much was written."""
+        partition = next(iter(self._written or self._dropped))[0]
+        written = _some_of(self._written, partition)
+        dropped = _some_of(self._dropped, partition)
+        now = self._clock.now()
+        puts: list[Late] = [late for key in written if (late := self._here.late(partition, key)) is not None]
+        drops = [Dropped(key, now - at) for key, at in dropped.items()]
+        try:
+            await self._remote.merge(partition, puts, drops)
+        except BaseException:
+            for key in written:
+                if (partition, key) not in self._dropped:
+                    self._written.note((partition, key), None)
+            for key, at in dropped.items():
+                if (partition, key) not in self._written:
+                    self._dropped.note((partition, key), at)
+            raise
+        return len(puts)
+
+    async def _hand_over(self, lease: Lease, left_s: float, keep_s: float) -> None:
+        taken = await self._remote.take(lease, (), hold_s=left_s, keep_s=keep_s)
+        if not taken.held:  # another host has it
+            self._here.free(lease)
+
+    async def _give_back(self, lease: Lease) -> None:
+        await self._remote.settle(lease, (), (), keep_s=0.0)
+        self._returned.pop(lease, None)
+
+
+def _some_of(journal: Journal[Place, V], partition: str) -> dict[str, V]:
+    """Some of the first entries that are of *partition*, taken out."""
+    some = [place for place in islice(journal, LOOKED_AT_ONCE) if place[0] == partition][:MERGED_AT_ONCE]
+    return {place[1]: journal.pop(place) for place in some}
