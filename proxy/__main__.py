@@ -1,4 +1,4 @@
-"""The command line: `turnstile serve`, `turnstile config check`, `turnstile config reference`, `turnstile chart`.
+"""The command line: `turnstile serve`, `config check`, `config reference`, `probe UPSTREAM`, `chart`.
 
 What the operator can mend is told in plain lines on standard error, with an exit code: 2 for a wrong flag or
 configuration, 1 for a daemon that can't start.
@@ -67,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
         "--update", metavar="FILE", type=Path, help="bring the reference in a document up to date instead"
     )
 
+    probe = commands.add_parser(
+        "probe", help="find out which settings of an upstream are right, by asking it", allow_abbrev=False
+    )
+    probe.set_defaults(run=_probe)
+    _add_config(probe)
+    probe.add_argument("upstream", metavar="UPSTREAM", help="its name in the configuration")
+    probe.add_argument("--model", metavar="NAME", help="the model to ask, as the upstream calls it")
+
     chart = commands.add_parser("chart", help="print the chart that every request walks", allow_abbrev=False)
     chart.set_defaults(run=_chart)
     chart.add_argument("--format", default="mermaid", help="mermaid, dot, svg, scxml, plantuml, json or markdown")
@@ -124,6 +132,13 @@ def _config_reference(args: argparse.Namespace) -> int:
         _tell(f"cannot update {document}: {error}")
         return 1
     return 0
+
+
+def _probe(args: argparse.Namespace) -> int:
+    settings = load(_config_file(args), os.environ, {})
+    from proxy.commands import probe  # noqa: PLC0415 - only this command calls an upstream by itself
+
+    return probe.run(args, settings)
 
 
 def _chart(args: argparse.Namespace) -> int:

@@ -14,9 +14,15 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Listening, and not going down."""
-    draining = request.app[GATEWAY].draining
-    return json_answer({"status": "draining" if draining else "ok"}, 503 if draining else 200)
+    """Listening, and not going down; and how the logins of upstreams are, which a caller can't mend by going away."""
+    gateway = request.app[GATEWAY]
+    told: dict[str, object] = {"status": "draining" if gateway.draining else "ok"}
+    credentials = {
+        name: health.credential_state for name, health in gateway.healths.items() if health.credential_state is not None
+    }
+    if credentials:
+        told["credentials"] = credentials
+    return json_answer(told, 503 if gateway.draining else 200)
 
 
 async def health(request: web.Request) -> web.Response:

@@ -1,0 +1,1 @@
+"""Commands of `turnstile` that look at what a daemon keeps, or at what it talks to; one file each."""
