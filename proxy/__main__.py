@@ -1,4 +1,4 @@
-"""The command line: `turnstile serve`, `config check`, `config reference`, `sessions list | show | delete`, `chart`.
+"""The command line: `turnstile serve`, `config`, `sessions`, `probe`, `chart`.
 
 What the operator can mend is told in plain lines on standard error, with an exit code: 2 for a wrong flag or
 configuration, 1 for a daemon that can't start.
@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
         doing.add_argument("session", nargs=count, metavar="SESSION", help="the beginning of its fingerprint")
         doing.add_argument("--caller", metavar="NAME", help="only those of this key, by its name or fingerprint")
 
+    probe = commands.add_parser(
+        "probe", help="find out which settings of an upstream are right, by asking it", allow_abbrev=False
+    )
+    probe.set_defaults(run=_probe)
+    _add_config(probe)
+    probe.add_argument("upstream", metavar="UPSTREAM", help="its name in the configuration")
+    probe.add_argument("--model", metavar="NAME", help="the model to ask, as the upstream calls it")
+
     chart = commands.add_parser("chart", help="print the chart that every request walks", allow_abbrev=False)
     chart.set_defaults(run=_chart)
     chart.add_argument("--format", default="mermaid", help="mermaid, dot, svg, scxml, plantuml, json or markdown")
@@ -148,6 +156,13 @@ def _sessions(args: argparse.Namespace) -> int:
     except OSError as error:  # the store can't be opened, and says why
         _tell(error.strerror or str(error))
         return 1
+
+
+def _probe(args: argparse.Namespace) -> int:
+    settings = load(_config_file(args), os.environ, {})
+    from proxy.commands import probe  # noqa: PLC0415 - only this command calls an upstream by itself
+
+    return probe.run(args, settings)
 
 
 def _chart(args: argparse.Namespace) -> int:

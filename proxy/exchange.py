@@ -60,6 +60,7 @@ class Exchange:
         "frames",
         "head",
         "node",
+        "notes",
         "pending",
         "reauthed",
         "received_s",
@@ -117,6 +118,7 @@ class Exchange:
         self.pending: Sequence[StreamEvent] = ()
         self.splice: Splice | None = None
         self.continued = False  # the call was told only what is new
+        self.notes: dict[str, str] = {}  # what adapters want to know again in the next attempt
         self.upstream_request_id: str | None = None
         self.first_delta_s: float | None = None
         # what may happen once, or is counted

@@ -26,7 +26,15 @@ from proxy.config.session import Session
 from proxy.config.settings import Settings
 from proxy.config.show import as_toml
 from proxy.config.sources import find_file
-from proxy.config.upstreams import KINDS, Credential, OpenAIUpstream, ScriptedUpstream, Upstream
+from proxy.config.upstreams import (
+    KINDS,
+    Credential,
+    OpenAIUpstream,
+    QwenCredential,
+    QwenUpstream,
+    ScriptedUpstream,
+    Upstream,
+)
 
 __all__ = [
     "KINDS",
@@ -47,6 +55,8 @@ __all__ = [
     "Model",
     "OpenAIUpstream",
     "Pause",
+    "QwenCredential",
+    "QwenUpstream",
     "Refuse",
     "Report",
     "Retry",

@@ -15,7 +15,7 @@ from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
 from proxy.config.session import Session
 from proxy.config.show import toml_value
-from proxy.config.upstreams import KINDS, Credential, UpstreamBase
+from proxy.config.upstreams import KINDS, Credential, QwenCredential, UpstreamBase
 
 BEGIN = "<!-- The rest is made by `turnstile config reference --update docs/configuration.md`. -->\n"
 
@@ -56,6 +56,7 @@ def _blocks() -> Iterator[str]:
     for kind, upstream in KINDS.items():
         yield _block(f'`[[upstreams]]`: `kind = "{kind}"`', upstream, "UPSTREAMS__0", but=UpstreamBase)
     yield _block("`credential = { … }` of an upstream", Credential, "UPSTREAMS__0__CREDENTIAL")
+    yield _block('`credential = { … }` of an upstream of `kind = "qwen"`', QwenCredential, "UPSTREAMS__0__CREDENTIAL")
     yield _steps()
     yield _block("`[[models]]`", Model, "MODELS__0")
     yield _block("`[log]`", Log, "LOG")
@@ -122,6 +123,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(f"`{toml_value(member)}`" for member in members)
     if origin is tuple:
         return f"array of {_plural(_type(members[0]))}"
+    if annotation == dict[str, Any]:
+        return "table"
     if origin is dict:
         return f"table of {_plural(_type(members[1]))}"
     return _type(members[0])

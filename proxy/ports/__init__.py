@@ -9,7 +9,20 @@ from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
 from proxy.ports.client import Client, Headers, RequestHead
 from proxy.ports.conversations import FRESH, Conversation, SessionStore
 from proxy.ports.gate import Caller, Gate, Lifecycle, Release, Slots
-from proxy.ports.upstream import EventSink, Keeps, Node, Plan, Turn, Upstream, UpstreamCall
+from proxy.ports.upstream import (
+    Credential,
+    CredentialState,
+    EventSink,
+    HasCredential,
+    Keeps,
+    Node,
+    Offer,
+    OffersModels,
+    Plan,
+    Turn,
+    Upstream,
+    UpstreamCall,
+)
 from proxy.ports.world import Limits, Ports
 
 __all__ = [
@@ -19,14 +32,19 @@ __all__ = [
     "Catalog",
     "Client",
     "Conversation",
+    "Credential",
+    "CredentialState",
     "EventSink",
     "Gate",
+    "HasCredential",
     "Headers",
     "Health",
     "Keeps",
     "Lifecycle",
     "Limits",
     "Node",
+    "Offer",
+    "OffersModels",
     "Place",
     "Plan",
     "Ports",

@@ -1,8 +1,8 @@
 """A backend: a call to it, and the answer under way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from multidict import CIMultiDict, MultiMapping
 
@@ -45,7 +45,8 @@ class Turn:
     text that has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an
     upstream passes on those that its configuration names, and the caller's own key where that is configured.  *plan*
     matters to upstreams that keep conversations.  *tool_block* tells the model in words of the tools that it may call,
-    where they are told as text: the request then declares none, and its calls and results are text already.
+    where they are told as text: the request then declares none, and its calls and results are text already.  *notes*
+    are what adapters want to know again in the next attempt of the same request; they live as long as it does.
     """
 
     request: ChatRequest
@@ -59,6 +60,7 @@ class Turn:
     caller_headers: MultiMapping[str] = field(default_factory=CIMultiDict)
     plan: Plan = Plan()
     tool_block: str = ""
+    notes: MutableMapping[str, str] = field(default_factory=dict)
 
 
 class UpstreamCall(Protocol):
@@ -112,3 +114,49 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Give back everything, at the end of the daemon."""
+
+
+CredentialState: TypeAlias = Literal["absent", "valid", "expired"]
+
+
+class Credential(Protocol):
+    """A login that may be absent, run out, and change while the daemon runs."""
+
+    @property
+    def state(self) -> CredentialState:
+        """How it is now."""
+
+    @property
+    def version(self) -> int:
+        """A number that changes with it."""
+
+    def inherit(self, before: object) -> None:
+        """Take over what the credential of the same upstream knew *before* a reload, where that is still of use."""
+
+
+@runtime_checkable
+class HasCredential(Protocol):
+    """An upstream whose login is not settled by the configuration."""
+
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that an upstream offers by itself; None for what it does not say.  *created* is in Unix seconds."""
+
+    owned_by: str
+    created: int | None = None
+    context_window_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+@runtime_checkable
+class OffersModels(Protocol):
+    """An upstream that may offer models beside those that are configured."""
+
+    def offered(self) -> Mapping[str, Offer]:
+        """The models by id, as far as they are known by now; never waits, and has them looked up if need be."""
+
+    async def settle_offers(self) -> None:
+        """Wait, a few seconds at most, until it is known what is offered."""

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
-from proxy.config import Model, Settings
+from proxy.config import Clocks, Model, Settings
 from proxy.ports import Caller, Candidate, Place, Route, Upstream
 from proxy.routing.health import UpstreamHealth
+from proxy.routing.offers import OfferedRoutes
 from proxy.routing.slots import slots_of
-from proxy.wire.request import ModelRules
+from proxy.wire.request import common_rules
 
 OWNER = "turnstile"
 
@@ -26,24 +27,25 @@ class ModelCatalog:
         self._created = created
         self._settings = settings
         self._healths = healths
-        self._places = self._all_places(settings, upstreams)
+        self._upstreams = upstreams
+        self._slots = {upstream.name: slots_of(upstream.max_parallel) for upstream in settings.upstreams}
+        self._offers = OfferedRoutes(upstreams, self._offered_route)
+        self._places = self._all_places(settings)
         self._routes = {entry.id: self._route(entry) for entry in settings.models}
 
     def find(self, model_id: str) -> Route | None:
         """The route of an id or an alias; else of the longest prefix that the id is under."""
         entry = self._settings.model_named(model_id)
         if entry is None:
-            return None
+            return self._offers.find(model_id)
         route = self._routes[entry.id]
         return route if entry.prefix is None else self._under_prefix(route, model_id)
 
     def listing(self, caller: Caller) -> list[dict[str, object]]:
         """The model objects that *caller* may use; prefix entries have no id to list."""
-        return [
-            self._object(entry.id)
-            for entry in self._settings.models
-            if entry.prefix is None and caller.may_use(entry.id)
-        ]
+        configured = [entry.id for entry in self._settings.models if entry.prefix is None]
+        offered = [model_id for model_id in self._offers.ids() if model_id not in self._settings.models_by_name]
+        return [self._object(model_id) for model_id in (*configured, *offered) if caller.may_use(model_id)]
 
     def show(self, model_id: str, caller: Caller) -> dict[str, object] | None:
         """One model object, under the id asked for, if there is such a model and the caller may use it."""
@@ -53,26 +55,42 @@ class ModelCatalog:
         return self._object(model_id)
 
     def _object(self, model_id: str) -> dict[str, object]:
-        return {"id": model_id, "object": "model", "created": self._created, "owned_by": OWNER}
-
-    def _all_places(self, settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[tuple[str, str], Place]:
-        slots = {upstream.name: slots_of(upstream.max_parallel) for upstream in settings.upstreams}
+        offer = self._offers.offer(model_id) if self._settings.model_named(model_id) is None else None
         return {
-            (entry.id, name): Place(
-                upstream=upstreams[name],
-                slots=slots[name],
-                clocks=settings.clocks_for(entry, settings.upstreams_by_name[name]),
-                health=self._healths[name].of_model(entry.id),
-                always_streams=settings.upstreams_by_name[name].always_streams,
-            )
+            "id": model_id,
+            "object": "model",
+            "created": (offer.created if offer is not None else None) or self._created,
+            "owned_by": offer.owned_by if offer is not None else OWNER,
+        }
+
+    def _all_places(self, settings: Settings) -> dict[tuple[str, str], Place]:
+        return {
+            (entry.id, name): self._place(entry.id, name, settings.clocks_for(entry, settings.upstreams_by_name[name]))
             for entry in settings.models
             for name in entry.upstream_names
         }
 
+    def _place(self, model_id: str, upstream: str, clocks: Clocks) -> Place:
+        return Place(
+            upstream=self._upstreams[upstream],
+            slots=self._slots[upstream],
+            clocks=clocks,
+            health=self._healths[upstream].of_model(model_id),
+            always_streams=self._settings.upstreams_by_name[upstream].always_streams,
+        )
+
+    def _offered_route(self, entry: Model, upstream: str) -> Route:
+        """The route of a model that nobody has configured, but an upstream offers."""
+        configured = self._settings.upstreams_by_name[upstream]
+        place = self._place(entry.id, upstream, self._settings.clocks_for(None, configured))
+        return Route(configured.rules, (Candidate(entry.id, entry.id, entry, (place,)),), count())
+
     def _route(self, entry: Model) -> Route:
         chain = [entry, *(self._settings.models_by_name[model_id] for model_id in entry.fallback)]
-        openai = all(self._places[entry.id, name].upstream.kind == "openai" for name in entry.upstream_names)
-        rules = ModelRules(openai=openai, require_user=self._settings.requires_user(entry))
+        rules = common_rules(
+            [self._settings.upstreams_by_name[name].rules for name in entry.upstream_names],
+            require_user=self._settings.requires_user(entry),
+        )
         return Route(rules, tuple(self._candidate(each, each.id) for each in chain), count())
 
     def _candidate(self, entry: Model, requested: str) -> Candidate:

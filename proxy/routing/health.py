@@ -1,10 +1,13 @@
 """How an upstream is: its circuits, one for each model entry that uses it, and the standing of its credential."""
 
 from random import Random
+from typing import Literal
 
 from proxy.config import Breaker
 from proxy.deadline import Clock
-from proxy.errors import TurnstileError
+from proxy.errors import TurnstileError, UpstreamAuthFailed, UpstreamChallenge
+from proxy.ports import Credential as Login
+from proxy.ports import CredentialState
 from proxy.routing.breaker import Circuit, Outcome
 from statechart.vocabulary import Event
 
@@ -21,28 +24,55 @@ def outcome_of(error: TurnstileError | None) -> Outcome:
 
 
 class Credential:
-    """Whether an upstream's credential is *aside*, since it was refused, or *resting*, since it was limited."""
+    """Whether an upstream's credential is *aside*, since it was refused, or *resting*, since it was limited.
 
-    def __init__(self, clock: Clock) -> None:
+    *login*, where there is one, may change while the daemon runs: a new one is not held to what the old one met.
+    """
+
+    def __init__(self, clock: Clock, login: Login | None = None) -> None:
         self._clock = clock
+        self._login = login
+        self._version = login.version if login is not None else 0
+        self._suspect = False
         self._aside_until = 0.0
         self._resting_until = 0.0
         self._rest_s = FIRST_REST_S
 
     def aside_s(self) -> float:
         """Seconds until it is used again after it was refused."""
-        return max(0.0, self._aside_until - self._clock.now())
+        left_s = max(0.0, self._aside_until - self._clock.now())
+        return left_s if left_s and not self._replaced() else 0.0
 
     def resting_s(self) -> float:
         """Seconds until it may be used again after a rate limit."""
         return max(0.0, self._resting_until - self._clock.now())
 
+    @property
+    def state(self) -> CredentialState | Literal["suspect"] | None:
+        """How the login is: `suspect` from when it was refused until it serves again, or another takes its place."""
+        if self._login is None:
+            return None
+        return "suspect" if self._suspect and not self._replaced() else self._login.state
+
+    def _replaced(self) -> bool:
+        if self._login is None or self._login.version == self._version:
+            return False
+        self._version = self._login.version
+        self._clear()
+        return True
+
+    def _clear(self) -> None:
+        self._suspect = False
+        self._aside_until = 0.0
+
     def hear(self, error: TurnstileError | None) -> None:
         """Hear how a call with it has ended."""
         if error is None:
             self._rest_s = FIRST_REST_S
+            self._clear()
             return
         now = self._clock.now()
+        self._suspect = self._suspect or isinstance(error, UpstreamAuthFailed | UpstreamChallenge)
         if error.credential_aside_s:
             self._aside_until = now + error.credential_aside_s
         if error.cools_credential:
@@ -56,14 +86,17 @@ class UpstreamHealth:
     """What is known of one upstream, in the memory of one process.
 
     Where callers' own keys are passed through (*shared_credential* false), one caller's limits are not another's.
+    *login* is the upstream's own, where that may change.
     """
 
-    def __init__(self, policy: Breaker, clock: Clock, random: Random, *, shared_credential: bool) -> None:
+    def __init__(
+        self, policy: Breaker, clock: Clock, random: Random, *, shared_credential: bool, login: Login | None = None
+    ) -> None:
         self._policy = policy
         self._clock = clock
         self._random = random
         self._circuits: dict[str, Circuit] = {}
-        self._credential = Credential(clock) if shared_credential else None
+        self._credential = Credential(clock, login) if shared_credential else None
 
     def of_model(self, model_id: str) -> "ModelHealth":
         """The health of this upstream as one model entry sees it."""
@@ -76,6 +109,11 @@ class UpstreamHealth:
         if self._credential is not None and self._credential.aside_s():
             return "aside"
         return "open" if any(circuit.is_open for circuit in self._circuits.values()) else "ok"
+
+    @property
+    def credential_state(self) -> CredentialState | Literal["suspect"] | None:
+        """How the upstream's own login is; None where that is settled by the configuration."""
+        return self._credential.state if self._credential else None
 
     def blocked_s(self) -> float:
         """Seconds for which the credential must not be used."""

@@ -1,19 +1,21 @@
 """Gateway: everything that a worker process holds, built from one configuration."""
 
+import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 import structlog
 
 from proxy.clock import LoopClock
 from proxy.config import Settings
+from proxy.config import Upstream as ConfiguredUpstream
 from proxy.deadline import SHUTDOWN, Clock
 from proxy.driver import drive
 from proxy.exchange import Exchange
 from proxy.observe.request_line import log_request
-from proxy.ports import Limits, Ports, Upstream
+from proxy.ports import HasCredential, Limits, OffersModels, Ports, Upstream
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
 from proxy.routing.health import UpstreamHealth
@@ -70,13 +72,8 @@ class Gateway:
         self.ports = self._ports(settings)
 
     def _ports(self, settings: Settings) -> Ports:
-        self.upstreams = build_upstreams(settings, self._clock, self._given)
-        self.healths = {
-            entry.name: UpstreamHealth(
-                settings.breaker, self._clock, self._random, shared_credential=entry.shares_credential
-            )
-            for entry in settings.upstreams
-        }
+        before, self.upstreams = self.upstreams, build_upstreams(settings, self._clock, self._given)
+        self.healths = {entry.name: self._health(settings, entry, before) for entry in settings.upstreams}
         return Ports(
             clock=self._clock,
             random=self._random,
@@ -91,12 +88,28 @@ class Gateway:
             retry=settings.retry,
         )
 
+    def _health(self, settings: Settings, entry: ConfiguredUpstream, before: Mapping[str, Upstream]) -> UpstreamHealth:
+        upstream, login = self.upstreams[entry.name], None
+        if isinstance(upstream, HasCredential):
+            login = upstream.credential
+            predecessor = before.get(entry.name)
+            if isinstance(predecessor, HasCredential):
+                login.inherit(predecessor.credential)
+        return UpstreamHealth(
+            settings.breaker, self._clock, self._random, shared_credential=entry.shares_credential, login=login
+        )
+
     def reload(self, settings: Settings) -> None:
         """Take another configuration; requests that are live end under the one they began with."""
         self._retired += [upstream for name, upstream in self.upstreams.items() if name not in self._given]
         self.settings = settings
         self._gate.reload(settings.auth)
         self.ports = self._ports(settings)
+
+    async def settle_offers(self) -> None:
+        """Wait until it is known which models upstreams offer by themselves."""
+        asked = [each.settle_offers() for each in self.upstreams.values() if isinstance(each, OffersModels)]
+        await asyncio.gather(*asked)
 
     async def walk(self, x: Exchange) -> None:
         """One request, from here to its end."""

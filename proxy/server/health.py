@@ -15,13 +15,19 @@ async def livez(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Listening, and not going down.
+    """Listening, and not going down; and what is not well, though sending callers away would not mend it.
 
-    A store that stands in for another is said, and no reason to send callers away: all instances would be without it.
+    That is a store that another stands in for, which all instances would be without, and the logins of upstreams.
     """
     gateway = request.app[GATEWAY]
+    told: dict[str, object] = {"status": status_of(gateway)}
+    credentials = {
+        name: health.credential_state for name, health in gateway.healths.items() if health.credential_state is not None
+    }
+    if credentials:
+        told["credentials"] = credentials
     required = gateway.settings.session.require_store and gateway.records.degraded
-    return json_answer({"status": status_of(gateway)}, 503 if gateway.draining or required else 200)
+    return json_answer(told, 503 if gateway.draining or required else 200)
 
 
 def status_of(gateway: Gateway) -> str:

@@ -25,9 +25,11 @@ def json_answer(value: object, status: int = 200) -> web.Response:
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """The models that the key may use, in configured order."""
+    """The models that the key may use, in configured order; then what upstreams offer by themselves."""
     caller = caller_of(request)
-    return json_answer({"object": "list", "data": request.app[GATEWAY].ports.catalog.listing(caller)})
+    gateway = request.app[GATEWAY]
+    await gateway.settle_offers()
+    return json_answer({"object": "list", "data": gateway.ports.catalog.listing(caller)})
 
 
 async def show_model(request: web.Request) -> web.Response:

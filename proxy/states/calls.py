@@ -56,6 +56,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
             max_output_tokens=course.candidate.entry.max_output_tokens,
             caller_headers=x.client.head.headers,
             plan=plan,
+            notes=x.notes,
         )
     )
     attempt.status = 200

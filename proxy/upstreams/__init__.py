@@ -7,10 +7,12 @@ from proxy.config import Settings
 from proxy.deadline import Clock
 from proxy.ports import Upstream
 from proxy.upstreams.openai import OpenAIUpstream
+from proxy.upstreams.qwen import QwenUpstream
 from proxy.upstreams.scripted import ScriptedUpstream
 
 KINDS: Mapping[str, Callable[[Any, Settings, Clock], Upstream]] = {
     "openai": OpenAIUpstream.configured,
+    "qwen": QwenUpstream.configured,
     "scripted": ScriptedUpstream.configured,
 }
 """How an upstream of each kind is made from its configuration."""

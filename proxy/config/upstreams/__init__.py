@@ -8,12 +8,23 @@ from proxy.config.problems import kind_of, nearest, problem, problems, shown
 from proxy.config.upstreams.base import UpstreamBase
 from proxy.config.upstreams.credential import Credential
 from proxy.config.upstreams.openai import OpenAIUpstream
+from proxy.config.upstreams.qwen import QwenCredential, QwenUpstream
 from proxy.config.upstreams.scripted import ScriptedUpstream
 
-__all__ = ["KINDS", "Credential", "OpenAIUpstream", "ScriptedUpstream", "Upstream", "UpstreamBase"]
+__all__ = [
+    "KINDS",
+    "Credential",
+    "OpenAIUpstream",
+    "QwenCredential",
+    "QwenUpstream",
+    "ScriptedUpstream",
+    "Upstream",
+    "UpstreamBase",
+]
 
 KINDS: dict[str, type[UpstreamBase]] = {
     "openai": OpenAIUpstream,
+    "qwen": QwenUpstream,
     "scripted": ScriptedUpstream,
 }
 """The kinds of upstream, by name."""
@@ -31,4 +42,4 @@ def _upstream(value: Any, info: ValidationInfo) -> Any:
     return KINDS[kind].model_validate(value, context=info.context)
 
 
-Upstream: TypeAlias = Annotated[OpenAIUpstream | ScriptedUpstream, PlainValidator(_upstream)]
+Upstream: TypeAlias = Annotated[OpenAIUpstream | QwenUpstream | ScriptedUpstream, PlainValidator(_upstream)]

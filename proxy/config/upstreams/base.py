@@ -1,9 +1,10 @@
 """What the upstreams of all kinds have in common."""
 
-from typing import Annotated, ClassVar, get_args
+from typing import Annotated, ClassVar, Self, get_args
 
 from proxy.config.clocks import ClockTable
 from proxy.config.fields import Count, Name, Section, Unit
+from proxy.wire.request import ModelRules
 
 
 class UpstreamBase(Section):
@@ -12,10 +13,13 @@ class UpstreamBase(Section):
     requires_user: ClassVar[bool] = True
     """Whether requests to upstreams of this kind need a user message, unless the model entry says otherwise."""
 
+    default_dialect: ClassVar[str] = "native"
+    """How its models write tool calls, unless the model entry says otherwise."""
+
     name: Name
     """What model entries, logs and metrics call it."""
     kind: str = "openai"
-    """What it speaks: `openai` or `scripted`."""
+    """What it speaks: `openai`, `qwen` or `scripted`."""
     max_parallel: Annotated[Count, Unit("calls")] = 0
     """Calls at a time, per worker; 0 = no limit."""
     clocks: ClockTable = ClockTable()
@@ -30,6 +34,15 @@ class UpstreamBase(Section):
     def always_streams(self) -> bool:
         """Whether it is asked for a stream also when the caller wants the answer in one piece."""
         return False
+
+    @property
+    def rules(self) -> ModelRules:
+        """What requests may hold that are to go there."""
+        return ModelRules(require_user=self.requires_user)
+
+    def variants_to_probe(self) -> dict[str, Self]:
+        """Settings that only a live account can tell right from wrong, each with how it is written."""
+        return {}
 
     @classmethod
     def unknown_key(cls, key: str) -> str:

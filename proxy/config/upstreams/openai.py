@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from proxy.config.upstreams.base import UpstreamBase
 from proxy.config.upstreams.credential import Credential
 from proxy.config.upstreams.http import BaseUrl, ForwardedNames
+from proxy.wire.request import ModelRules
 
 
 class OpenAIUpstream(UpstreamBase):
@@ -44,3 +45,8 @@ class OpenAIUpstream(UpstreamBase):
     def shares_credential(self) -> bool:
         """Whether all callers' requests go there under one credential; an address without any counts as one."""
         return self.credential.mode != "pass_through"
+
+    @property
+    def rules(self) -> ModelRules:
+        """Whatever we don't know passes through."""
+        return ModelRules(openai=True, require_user=self.requires_user)

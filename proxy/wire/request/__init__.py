@@ -17,7 +17,7 @@ from proxy.wire.request.headers import (
     session_id,
 )
 from proxy.wire.request.parts import text_of
-from proxy.wire.request.rules import ModelRules, model_of
+from proxy.wire.request.rules import ModelRules, common_rules, model_of
 from proxy.wire.request.say import printable
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "check_chat",
     "check_content_encoding",
     "check_content_type",
+    "common_rules",
     "completions_to_chat",
     "decode_body",
     "delivery",

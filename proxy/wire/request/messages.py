@@ -4,12 +4,13 @@ What is sloppy but clear is kept in its clear form: calls without a type, argume
 message; the rest of a message, unknown keys included, stays as it came.
 """
 
+from itertools import takewhile
 from typing import Any
 
 from proxy.errors import RequestRejected
 from proxy.wire.request.body import JsonObject
 from proxy.wire.request.calls import OpenCalls, call_of_function, check_calls
-from proxy.wire.request.parts import check_content
+from proxy.wire.request.parts import check_content, text_of
 from proxy.wire.request.rules import ModelRules
 from proxy.wire.request.say import rejected, wrong_type
 
@@ -26,7 +27,27 @@ def check_messages(body: JsonObject, rules: ModelRules, model: str) -> list[Json
     reader.open_calls.close()
     if rules.require_user and not reader.has_user:
         raise RequestRejected("messages must contain at least one user message", param="messages")
+    if rules.needs_new_text and not _ends_with_text(checked):
+        raise RequestRejected("messages must end with a message to answer, with text in it", param="messages")
     return checked
+
+
+def _ends_with_text(messages: list[JsonObject]) -> bool:
+    """Whether anything is said after the last assistant message; system text alone is, where it goes on something."""
+    new = list(takewhile(lambda message: message["role"] != "assistant", reversed(messages)))
+    goes_on = len(new) < len(messages)
+    return any(
+        message["role"] == "tool" or ((goes_on or message["role"] == "user") and _says_something(message))
+        for message in new
+    )
+
+
+def _says_something(message: JsonObject) -> bool:
+    """Whether a checked message has text, or a part that something is put in the place of."""
+    content = message["content"]
+    return bool(text_of(message).strip()) or (
+        type(content) is list and any(part["type"] not in ("text", "refusal") for part in content)
+    )
 
 
 def _messages_of(body: JsonObject) -> list[Any]:

@@ -14,6 +14,8 @@ An event named `error` whose data is no object is given as `{"error": text}`.
 """
 
 END_MARK = b"[DONE]"
+MARK = END_MARK.decode()
+"""The name of the payload that the end mark becomes where it is not the end."""
 MAX_NOISE = 100  # events that are neither JSON nor the end mark; one more is a stream of something else
 
 
@@ -21,12 +23,14 @@ class PayloadReader:
     """Bytes of an event stream to payloads, whatever the bytes' cuts.
 
     `done`: the end mark has come; what follows it is ignored.  `failure`: the stream can't be read on; the payloads
-    before the fault are still given.  `noise` counts the events passed over.
+    before the fault are still given.  `noise` counts the events passed over.  With *reads_past_mark* the end mark is an
+    empty payload named `MARK`, and what follows it counts.
     """
 
-    __slots__ = ("_some", "_sse", "done", "failure", "noise")
+    __slots__ = ("_reads_past_mark", "_some", "_sse", "done", "failure", "noise")
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, *, reads_past_mark: bool = False) -> None:
+        self._reads_past_mark = reads_past_mark
         self.done = False
         self.failure: TurnstileError | None = None
         self.noise = 0
@@ -62,6 +66,9 @@ class PayloadReader:
                 value = self._take_other(data.strip(), name)
             if value is not None:
                 yield value, name
+            elif self.done and self._reads_past_mark:
+                self.done = False
+                yield {}, MARK
             elif self.done or self.failure is not None:
                 return
         self.failure = self._sse.failure
@@ -76,6 +83,8 @@ class PayloadReader:
             self._some = self._some or self.done or value is not None
             if value is not None:
                 yield value, name
+            elif self.done and self._reads_past_mark:
+                yield {}, MARK
 
     def _take_other(self, text: bytes, name: str) -> dict[str, Any] | None:
         """Take the data of an event that is no object; give the payload that it makes nevertheless."""
