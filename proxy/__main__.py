@@ -67,16 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--update", metavar="FILE", type=Path, help="bring the reference in a document up to date instead"
     )
 
-    sessions = commands.add_parser("sessions", help="conversations that upstreams keep", allow_abbrev=False)
-    doings = sessions.add_subparsers(required=True, metavar="ACTION", dest="action")
-    for action, text in (("list", "list them"), ("show", "show one"), ("delete", "forget one, or all of a caller")):
-        doing = doings.add_parser(action, help=text, allow_abbrev=False)
-        doing.set_defaults(run=_sessions)
-        _add_config(doing)
-        count = None if action == "show" else "?"
-        doing.add_argument("session", nargs=count, metavar="SESSION", help="the beginning of its fingerprint")
-        doing.add_argument("--caller", metavar="NAME", help="only those of this key, by its name or fingerprint")
-
+    _add_sessions(commands)
     probe = commands.add_parser(
         "probe", help="find out which settings of an upstream are right, by asking it", allow_abbrev=False
     )
@@ -89,6 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     chart.set_defaults(run=_chart)
     chart.add_argument("--format", default="mermaid", help="mermaid, dot, svg, scxml, plantuml, json or markdown")
     return parser
+
+
+def _add_sessions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sessions = commands.add_parser("sessions", help="conversations that upstreams keep", allow_abbrev=False)
+    doings = sessions.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, text in (("list", "list them"), ("show", "show one"), ("delete", "forget one, or all of a caller")):
+        doing = doings.add_parser(action, help=text, allow_abbrev=False)
+        doing.set_defaults(run=_sessions)
+        _add_config(doing)
+        count = None if action == "show" else "?"
+        doing.add_argument("session", nargs=count, metavar="SESSION", help="the beginning of its fingerprint")
+        doing.add_argument("--caller", metavar="NAME", help="only those of this key, by its name or fingerprint")
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
