@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_sessions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_sessions(commands: "argparse._SubParsersAction[_Parser]") -> None:
     sessions = commands.add_parser("sessions", help="conversations that upstreams keep", allow_abbrev=False)
     doings = sessions.add_subparsers(required=True, metavar="ACTION", dest="action")
     for action, text in (("list", "list them"), ("show", "show one"), ("delete", "forget one, or all of a caller")):
