@@ -91,7 +91,7 @@ class QwenUpstream(UpstreamBase):
     chat_title: Text = "API chat"
     """Title of a new chat."""
     chain: Literal["parent_id", "response_id"] = "parent_id"
-    """Which id of an answer the next turn continues; `turnstile probe` finds out which one remembers."""
+    """Which id of an answer the next turn continues; `turnstile probe UPSTREAM` finds out which one remembers."""
     upstream_stream: Literal["always", "match"] = "always"
     """`match` asks for a stream only when the caller does."""
     system_mode: Literal["message", "inline"] = "message"
