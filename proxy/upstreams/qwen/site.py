@@ -97,8 +97,10 @@ class QwenSite:
     async def _json(self, answer: HttpAnswer, login: Login, limit_bytes: int) -> bytes:
         """The body of an answer that is JSON; any other is an error."""
         try:
+            if not is_success(answer):
+                raise await self.fault(answer, login)
             body = await read_body(answer, limit_bytes)
-            if not is_success(answer) or sniff(answer.headers.get("Content-Type"), body) != "json":
+            if form_of(answer.headers.get("Content-Type"), body) != "json":
                 raise await self.fault(answer, login, body)
         finally:
             answer.close()
@@ -141,14 +143,23 @@ def is_success(answer: HttpAnswer) -> bool:
     return 200 <= answer.status < 300
 
 
+def form_of(content_type: str | None, head: bytes) -> str:
+    """What a successful answer is, in the words of `sniff`: by its type, unless it plainly begins as something else."""
+    declared = sniff(content_type, head)
+    seen = sniff(None, head)
+    return declared if seen == "unknown" or declared == "unknown" else seen
+
+
 async def read_body(answer: HttpAnswer, limit_bytes: int, head: bytes = b"") -> bytes:
     """The whole body.  Raises `UpstreamOversize`, `UpstreamTruncated`, or `UpstreamDisconnected` if nothing came."""
     body = bytearray(head)
     try:
-        while piece := await answer.read():
+        while len(body) <= limit_bytes and (piece := await answer.read()):
             body += piece
-            if len(body) > limit_bytes:
-                raise UpstreamOversize(detail=f"a body of more than {limit_bytes} bytes")
     except UpstreamTruncated as cut:
         raise cut if body else UpstreamDisconnected(detail=cut.detail) from cut
+    if len(body) > limit_bytes:
+        raise UpstreamOversize(detail=f"a body of more than {limit_bytes} bytes")
+    if not body.strip():
+        raise UpstreamDisconnected(detail="an answer without a body")
     return bytes(body)

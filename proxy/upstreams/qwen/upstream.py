@@ -24,7 +24,7 @@ from proxy.upstreams.http import HttpAnswer, HttpTransport, PooledTransport
 from proxy.upstreams.qwen.calls import Stop, StreamedCall, WholeCall
 from proxy.upstreams.qwen.credential import Login, Standing
 from proxy.upstreams.qwen.offers import Offers
-from proxy.upstreams.qwen.site import QwenSite, is_success, make_uuid, nothing
+from proxy.upstreams.qwen.site import QwenSite, form_of, is_success, make_uuid, nothing
 from proxy.wire.qwen import (
     BodyStyle,
     QwenReader,
@@ -251,9 +251,3 @@ async def first_bytes(answer: HttpAnswer) -> bytes:
     except UpstreamTruncated as cut:
         raise UpstreamDisconnected(detail=cut.detail) from cut
     return head
-
-
-def form_of(content_type: str | None, head: bytes) -> str:
-    """What a body is: by how it begins where that is plain, else by its type."""
-    seen = sniff(None, head)
-    return sniff(content_type, head) if seen == "unknown" else seen
