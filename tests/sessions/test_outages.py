@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.real
 TIMEOUT_S = 0.25
 MARGIN_S = 1.0  # the machine may be busy
 CALLERS = 20
-PHASE_S = 0.4
 
 
 @pytest.fixture(params=BINARIES)
@@ -74,16 +74,24 @@ class Load:
     async def more(self) -> None:
         """Let every caller have some turns."""
         turns = self.turns
-        async with asyncio.timeout(PATIENCE_S):
-            while self.turns < turns + 3 * CALLERS:
-                await asyncio.sleep(PHASE_S)
+        await until(lambda: self.turns >= turns + 3 * CALLERS, limit_s=PATIENCE_S)
 
 
-async def until(store, *, degraded: bool, limit_s: float) -> None:
-    """Wait for a change."""
+async def until(so: Callable[[], bool], *, limit_s: float) -> None:
+    """Look until it is so."""
     async with asyncio.timeout(limit_s):
-        while store.degraded is not degraded:
+        while not so():
             await asyncio.sleep(0.005)
+
+
+async def lost(store, limit_s: float = TIMEOUT_S + MARGIN_S) -> None:
+    """Wait until the store has noticed."""
+    await until(lambda: store.degraded, limit_s=limit_s)
+
+
+async def found(store, limit_s: float = LONGEST_PROBE_S + MARGIN_S) -> None:
+    """Wait until it has noticed that, too."""
+    await until(lambda: not store.degraded, limit_s=limit_s)
 
 
 @pytest.mark.parametrize("how", ["freeze", "kill"])
@@ -94,11 +102,11 @@ async def test_turns_go_on_while_the_server_does_not(server, store, how):
     assert not store.degraded
 
     getattr(server, how)()
-    await until(store, degraded=True, limit_s=TIMEOUT_S + MARGIN_S)
+    await lost(store)
     await load.more()
     assert store.degraded
     server.thaw() if how == "freeze" else server.start()
-    await until(store, degraded=False, limit_s=LONGEST_PROBE_S + MARGIN_S)
+    await found(store)
     await load.more()
     load.stopped = True
     await running
@@ -108,9 +116,9 @@ async def test_turns_go_on_while_the_server_does_not(server, store, how):
     assert sum(each > 0.8 * TIMEOUT_S for each in load.seconds) <= CALLERS
     elsewhere = redis_store(server.url)
     keys = [f"{number:x}" for number in range(CALLERS)]
-    found = (await take(elsewhere, "ffff", *keys))[1].records
+    records = (await take(elsewhere, "ffff", *keys))[1].records
     await elsewhere.close()
-    assert found == tuple(load.last[number] for number in range(CALLERS))
+    assert records == tuple(load.last[number] for number in range(CALLERS))
 
 
 async def test_a_server_that_comes_and_goes(server, store):
@@ -119,9 +127,9 @@ async def test_a_server_that_comes_and_goes(server, store):
     running = asyncio.ensure_future(load.run())  # noqa: TID251 - a test's own
     for _ in range(4):
         server.freeze()
-        await until(store, degraded=True, limit_s=PATIENCE_S)
+        await lost(store)
         server.thaw()
-        await until(store, degraded=False, limit_s=PATIENCE_S)
+        await found(store)
     load.stopped = True
     await running
 
@@ -137,7 +145,7 @@ async def test_a_server_that_was_gone_at_the_start(server, store):
     assert await store.settle(lease, (put("aa", b"1"),), (), keep_s=LASTS_S)
 
     server.start()
-    await until(store, degraded=False, limit_s=LONGEST_PROBE_S + MARGIN_S)
+    await found(store)
 
     elsewhere = redis_store(server.url)
     assert (await take(elsewhere, "aa", "aa"))[1].records == (b"1",)
@@ -153,7 +161,7 @@ async def test_two_hosts_find_each_others_turns_after_an_outage(server, store):
         assert await each.settle(lease, (put(key, key.encode()),), (), keep_s=LASTS_S)
     server.thaw()
     for each in (store, other):
-        await until(each, degraded=False, limit_s=LONGEST_PROBE_S + MARGIN_S)
+        await found(each)
 
     assert (await take(store, "ee", "dd"))[1].records == (b"dd",)
     assert (await take(other, "ff", "cc"))[1].records == (b"cc",)
