@@ -25,7 +25,10 @@ FIRST_PROBE_S = 0.25
 LONGEST_PROBE_S = 5.0
 MERGED_AT_ONCE = 50  # so that one step stays well within the deadline of a command
 LOOKED_AT_ONCE = 1_000
-RETURNED_LEASES = 10_000  # more than that have long run out by themselves
+OPEN_PASSES = 20
+FEW = 100  # of what is left when turns are made to wait: a round trip for each
+GATE_S = 0.1  # how long they may have to; then it was too early to come back
+LEASES = 10_000  # of more than that the oldest have long run out
 
 log = structlog.get_logger("turnstile.sessions")
 
@@ -58,9 +61,11 @@ class DegradingStore:
         self._here = MemoryStore(clock, max_records=max_records)
         self._written: Journal[Place, None] = Journal(max_records)
         self._dropped: Journal[Place, float] = Journal(max_records)
-        self._returned: Journal[Lease, None] = Journal(RETURNED_LEASES)
+        self._there: Journal[Lease, None] = Journal(LEASES)  # what the remote store may know of
+        self._returned: Journal[Lease, None] = Journal(LEASES)  # what it is to hear of
         self._lost_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
+        self._gate: asyncio.Event | None = None
 
     @property
     def degraded(self) -> bool:
@@ -71,9 +76,11 @@ class DegradingStore:
 
     async def take(self, lease: Lease, reads: Sequence[str], *, hold_s: float, keep_s: float) -> Taken:
         """See `RecordStore`."""
+        await self._through_the_gate()
         there: Taken | None = None
         asked = not self.degraded
         if asked:
+            self._there.note(lease, None)
             try:
                 there = await self._remote.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
             except StoreFailed as failed:
@@ -81,10 +88,12 @@ class DegradingStore:
             if there is not None and not self.degraded:
                 if there.held:
                     self._here.hold(lease, hold_s=hold_s, keep_s=keep_s)
+                else:
+                    self._there.pop(lease, None)
                 return there
         here = await self._here.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
-        if asked and not here.held:  # it may have been granted there
-            self._returned.note(lease, None)
+        if not here.held:  # it may have been granted there
+            self._give_back(lease)
         if there is None:
             return Taken(here.held, here.abandoned, here.records, degraded=True)
         records = tuple(
@@ -93,10 +102,12 @@ class DegradingStore:
         held = here.held and there.held
         if here.held and not held:
             self._here.free(lease)
+            self._there.pop(lease, None)
         return Taken(held, here.abandoned or there.abandoned, records, degraded=True)
 
     async def renew(self, leases: Sequence[Lease], *, hold_s: float) -> Sequence[bool]:
         """See `RecordStore`."""
+        await self._through_the_gate()
         if not self.degraded:
             try:
                 still = await self._remote.renew(leases, hold_s=hold_s)
@@ -111,6 +122,7 @@ class DegradingStore:
 
     async def settle(self, lease: Lease, puts: Sequence[Put], drops: Sequence[str], *, keep_s: float) -> bool:
         """See `RecordStore`."""
+        await self._through_the_gate()
         if not self.degraded:
             try:
                 done = await self._remote.settle(lease, puts, drops, keep_s=keep_s)
@@ -120,11 +132,13 @@ class DegradingStore:
                 if done and self.degraded:  # the store was lost meanwhile: whoever asks here is to find it, too
                     return await self._settle_here(lease, puts, drops, keep_s)
                 self._here.free(lease)
+                self._there.pop(lease, None)
                 return done
         return await self._settle_here(lease, puts, drops, keep_s)
 
     async def write(self, partition: str, puts: Sequence[Put], *, keep_s: float) -> None:
         """See `RecordStore`."""
+        await self._through_the_gate()
         if not self.degraded:
             try:
                 await self._remote.write(partition, puts, keep_s=keep_s)
@@ -137,6 +151,7 @@ class DegradingStore:
 
     async def sessions(self, partition: str | None, *, limit: int) -> Sequence[Listed]:
         """See `RecordStore`; what is known here while the store is degraded."""
+        await self._through_the_gate()
         if not self.degraded:
             try:
                 return await self._remote.sessions(partition, limit=limit)
@@ -146,6 +161,7 @@ class DegradingStore:
 
     async def delete(self, partition: str, session: str | None) -> int:
         """See `RecordStore`.  Raises `StoreFailed` while degraded: that something is gone can't be said then."""
+        await self._through_the_gate()
         await self._here.delete(partition, session)
         if self.degraded:
             raise StoreFailed("the store is out of reach")
@@ -170,6 +186,10 @@ class DegradingStore:
 
     # --- standing in
 
+    async def _through_the_gate(self) -> None:
+        if self._gate is not None:
+            await self._gate.wait()
+
     async def _settle_here(self, lease: Lease, puts: Sequence[Put], drops: Sequence[str], keep_s: float) -> bool:
         if not await self._here.settle(lease, puts, drops, keep_s=keep_s):
             return False
@@ -177,8 +197,13 @@ class DegradingStore:
         for key in drops:
             self._written.pop((lease.partition, key), None)
             self._dropped.note((lease.partition, key), self._clock.now())
-        self._returned.note(lease, None)
+        self._give_back(lease)
         return True
+
+    def _give_back(self, lease: Lease) -> None:
+        if lease in self._there:
+            del self._there[lease]
+            self._returned.note(lease, None)
 
     def _note_written(self, partition: str, puts: Sequence[Put]) -> None:
         for put in puts:
@@ -206,24 +231,54 @@ class DegradingStore:
                 return
 
     async def _hand_back(self) -> None:
-        """Tell the remote store everything, also what comes meanwhile; then, in the same turn of the loop, go back."""
-        merged, handed = 0, set[Lease]()
-        while True:
-            leases = [held for held in self._here.holds() if held[0] not in handed]
-            if self._written or self._dropped:
-                merged += await self._merge_some()
-            elif leases:
-                for lease, left_s, keep_s in leases:
-                    await self._hand_over(lease, left_s, keep_s)
-                    handed.add(lease)
-            elif self._returned:
-                await self._give_back(next(iter(self._returned)))
-            else:
+        """Tell the remote store everything, and go back to it.
+
+        Turns go on meanwhile, so there is always something left; for the last of it they wait.
+        """
+        handed: set[Lease] = set()
+        merged = 0
+        for _ in range(OPEN_PASSES):
+            merged += await self._pass(handed)
+            if self._left(handed) <= FEW:
                 break
+        self._gate = gate = asyncio.Event()
+        try:
+            async with asyncio.timeout(GATE_S):
+                while self._left(handed):
+                    merged += await self._pass(handed)
+            self._go_back(merged)  # in the same turn of the loop
+        except TimeoutError as error:
+            raise StoreFailed("too slow to come back") from error
+        finally:
+            self._gate = None
+            gate.set()
+
+    def _go_back(self, merged: int) -> None:
         self._here.forget_records()
         lost_for_s = self._clock.now() - (self._lost_at or 0.0)
         self._lost_at = None
         log.info("session_store.back", after_s=round(lost_for_s, 3), records=merged)
+
+    def _left(self, handed: set[Lease]) -> int:
+        unknown = sum(lease not in handed for lease, _, _ in self._here.holds())
+        return len(self._written) + len(self._dropped) + len(self._returned) + unknown
+
+    async def _pass(self, handed: set[Lease]) -> int:
+        """Tell what there is now; how much was written.  A lease is given back when what its turn wrote is there."""
+        returned, merged = list(self._returned), 0
+        for _ in range(len(self._written) + len(self._dropped)):
+            if self._written or self._dropped:
+                merged += await self._merge_some()
+        for lease in returned:
+            await self._remote.settle(lease, (), (), keep_s=0.0)
+            self._returned.pop(lease, None)
+        in_the_way = {(lease.partition, lease.key) for lease in self._returned}
+        for lease, left_s, keep_s in self._here.holds():
+            known = lease in handed or not self._here.is_held(lease)  # it may have been given back by now
+            if not known and (lease.partition, lease.key) not in in_the_way:
+                await self._hand_over(lease, left_s, keep_s)
+                handed.add(lease)
+        return merged
 
     async def _merge_some(self) -> int:
         """Merge some of what was written or dropped in one partition; how much was written."""
@@ -246,13 +301,10 @@ class DegradingStore:
         return len(puts)
 
     async def _hand_over(self, lease: Lease, left_s: float, keep_s: float) -> None:
+        self._there.note(lease, None)
         taken = await self._remote.take(lease, (), hold_s=left_s, keep_s=keep_s)
         if not taken.held:  # another host has it
             self._here.free(lease)
-
-    async def _give_back(self, lease: Lease) -> None:
-        await self._remote.settle(lease, (), (), keep_s=0.0)
-        self._returned.pop(lease, None)
 
 
 def _some_of(journal: Journal[Place, V], partition: str) -> dict[str, V]:

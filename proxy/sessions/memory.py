@@ -131,6 +131,10 @@ class MemoryStore:
         if self._own(lease) is not None:
             del self._holds[lease.partition, lease.key]
 
+    def is_held(self, lease: Lease) -> bool:
+        """Whether it is its asker's, and nobody else's."""
+        return self._own(lease) is not None
+
     def holds(self) -> Sequence[tuple[Lease, float, float]]:
         """The leases that have not run out: for how many seconds yet, and for how many it is told after that."""
         now = self._clock.now()
