@@ -130,8 +130,13 @@ class Credential(Protocol):
     def version(self) -> int:
         """A number that changes with it."""
 
+
+@runtime_checkable
+class Inherits(Protocol):
+    """An upstream that has learnt something that outlives a reload."""
+
     def inherit(self, before: object) -> None:
-        """Take over what the credential of the same upstream knew *before* a reload, where that is still of use."""
+        """Take over what the upstream of the same name knew *before* the reload, as far as that is still of use."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 
 import structlog
@@ -15,7 +15,7 @@ from proxy.deadline import SHUTDOWN, Clock
 from proxy.driver import drive
 from proxy.exchange import Exchange
 from proxy.observe.request_line import log_request
-from proxy.ports import HasCredential, Limits, OffersModels, Ports, Upstream
+from proxy.ports import HasCredential, Inherits, Limits, OffersModels, Ports, Upstream
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
 from proxy.routing.health import UpstreamHealth
@@ -72,8 +72,8 @@ class Gateway:
         self.ports = self._ports(settings)
 
     def _ports(self, settings: Settings) -> Ports:
-        before, self.upstreams = self.upstreams, build_upstreams(settings, self._clock, self._given)
-        self.healths = {entry.name: self._health(settings, entry, before) for entry in settings.upstreams}
+        self.upstreams = self._build_upstreams(settings)
+        self.healths = {entry.name: self._health(settings, entry) for entry in settings.upstreams}
         return Ports(
             clock=self._clock,
             random=self._random,
@@ -88,15 +88,21 @@ class Gateway:
             retry=settings.retry,
         )
 
-    def _health(self, settings: Settings, entry: ConfiguredUpstream, before: Mapping[str, Upstream]) -> UpstreamHealth:
-        upstream, login = self.upstreams[entry.name], None
-        if isinstance(upstream, HasCredential):
-            login = upstream.credential
-            predecessor = before.get(entry.name)
-            if isinstance(predecessor, HasCredential):
-                login.inherit(predecessor.credential)
+    def _build_upstreams(self, settings: Settings) -> dict[str, Upstream]:
+        built = build_upstreams(settings, self._clock, self._given)
+        for name, upstream in built.items():
+            if isinstance(upstream, Inherits) and name in self.upstreams:
+                upstream.inherit(self.upstreams[name])
+        return built
+
+    def _health(self, settings: Settings, entry: ConfiguredUpstream) -> UpstreamHealth:
+        upstream = self.upstreams[entry.name]
         return UpstreamHealth(
-            settings.breaker, self._clock, self._random, shared_credential=entry.shares_credential, login=login
+            settings.breaker,
+            self._clock,
+            self._random,
+            shared_credential=entry.shares_credential,
+            login=upstream.credential if isinstance(upstream, HasCredential) else None,
         )
 
     def reload(self, settings: Settings) -> None:

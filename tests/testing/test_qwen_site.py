@@ -15,10 +15,10 @@ Json = dict[str, Any]
 class Browser:
     """Somebody who calls the site by hand."""
 
-    def __init__(self, site: QwenSite, http: aiohttp.ClientSession, token: str = "t") -> None:
+    def __init__(self, site: QwenSite, http: aiohttp.ClientSession, account: str = "a") -> None:
         self.site = site
         self.http = http
-        self.headers = {"bx-umidtoken": token, "Cookie": "c=1"}
+        self.headers = {"bx-umidtoken": account, "Cookie": "c=1"}
 
     async def post(self, path: str, body: Json) -> str:
         async with self.http.post(self.site.url + path, json=body, headers=self.headers) as answer:
@@ -78,7 +78,7 @@ async def test_unknown_nodes_unknown_chats_and_those_of_others_are_refused(brows
 
     assert "The parent_id" in await browser.say(chat_id, "Two?", theirs)
     assert "The chat is not exist" in await browser.say("nowhere", "Hi.")
-    stranger = Browser(browser.site, browser.http, token="another")
+    stranger = Browser(browser.site, browser.http, account="another")
     assert "The chat is not exist" in await stranger.say(chat_id, "Hi.")
 
 

@@ -56,23 +56,23 @@ class Standing:
     def __init__(self, configured: QwenCredential, upstream: str, clock: Clock) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._path = configured.path
-        self._login: Login | None = None
+        self.path = configured.path
+        self.login: Login | None = None
         self._version = 0
         self._seen: tuple[int, int] | None = None  # time of change and size of the file, when it was read last
         self._looked_s: float | None = None
         self._complained = False
         if configured.token is not None and configured.cookies is not None:
-            self._login = Login(configured.token.reveal(), configured.cookies.reveal())
+            self.login = Login(configured.token.reveal(), configured.cookies.reveal())
         self._look()
 
     @property
     def state(self) -> CredentialState:
         """Whether there is a login, and whether its time is over."""
         self._look()
-        if self._login is None:
+        if self.login is None:
             return "absent"
-        expires_at = self._login.expires_at
+        expires_at = self.login.expires_at
         return "expired" if expires_at is not None and expires_at <= self._clock.wall() else "valid"
 
     @property
@@ -84,34 +84,28 @@ class Standing:
     def take(self) -> Login:
         """The login for a turn, which keeps it to its end.  Raises `UpstreamUnavailable`, saying why there is none."""
         state = self.state
-        if state != "valid" or self._login is None:
+        if state != "valid" or self.login is None:
             raise UpstreamUnavailable(f"The credential of this model's upstream is {state}.")
-        return self._login
+        return self.login
 
-    def inherit(self, before: object) -> None:
-        """Take over from the one *before* a reload, where its file can't be read just now."""
-        if isinstance(before, Standing) and self._login is None and self._path is not None:
-            path, login = before.last
-            self._login = login if path == self._path else None
-
-    @property
-    def last(self) -> tuple[str | None, Login | None]:
-        """The file, if there is one, and the last login that was in it, whatever its state."""
-        return self._path, self._login
+    def inherit(self, before: "Standing") -> None:
+        """Take over the login of *before*, where it came from the same file and that can't be read just now."""
+        if self.login is None and self.path is not None and self.path == before.path:
+            self.login = before.login
 
     def _look(self) -> None:
         """Read the file again if it has changed; it is looked at when it is needed, but at most once a second."""
         now = self._clock.now()
-        if self._path is None or (self._looked_s is not None and now - self._looked_s < LOOK_EVERY_S):
+        if self.path is None or (self._looked_s is not None and now - self._looked_s < LOOK_EVERY_S):
             return
         self._looked_s = now
         try:
-            told = Path(self._path).stat()
+            told = Path(self.path).stat()
             seen = (told.st_mtime_ns, told.st_size)
             if seen == self._seen:
                 return
             self._seen = seen
-            self._login = read_login(Path(self._path))
+            self.login = read_login(Path(self.path))
         except (OSError, ValueError) as error:
             self._complain(error)
             return

@@ -28,7 +28,7 @@ class Offers:
         self._name = entry.name
         self._asks = entry.models == "discover"
         self._keep_s = entry.models_ttl_s
-        self._known: dict[str, Offer] = {}
+        self.known: dict[str, Offer] = {}
         self._due_s = clock.now()
         self._fetch: asyncio.Task[None] | None = None
 
@@ -36,13 +36,18 @@ class Offers:
         """The models known by now; a list that has got too old is asked for again meanwhile."""
         if self._asks and self._fetch is None and self._clock.now() >= self._due_s:
             self._fetch = spawn(self._renew(), name="fetch the list of models")
-        return self._known
+        return self.known
 
     async def settle(self) -> None:
         """Wait for the first list."""
         self.current()
-        if self._fetch is not None and not self._known:
+        if self._fetch is not None and not self.known:
             await asyncio.wait([self._fetch])
+
+    def inherit(self, before: "Offers") -> None:
+        """Serve the list of *before* until there is a new one."""
+        if self._asks:
+            self.known = before.known
 
     async def close(self) -> None:
         """Ask no more."""
@@ -55,7 +60,7 @@ class Offers:
         try:
             async with asyncio.timeout(FETCH_S):
                 found = await self._site.models(self._credential.take())
-            self._known = {
+            self.known = {
                 model.id: Offer(
                     owned_by=model.owned_by,
                     created=model.created,

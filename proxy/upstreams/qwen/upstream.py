@@ -62,6 +62,7 @@ class QwenUpstream:
         self, entry: Configured, *, max_event_bytes: int, max_answer_bytes: int, clock: Clock, http: HttpTransport
     ) -> None:
         self.name = entry.name
+        self.base_url = entry.base_url
         self.credential = Standing(entry.credential, entry.name, clock)
         self._entry = entry
         self._max_event_bytes = max_event_bytes
@@ -69,7 +70,7 @@ class QwenUpstream:
         self._clock = clock
         self._http = http
         self._site = QwenSite(entry, clock, http)
-        self._offers = Offers(self._site, self.credential, clock, entry)
+        self.offers = Offers(self._site, self.credential, clock, entry)
         self._stops: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -87,13 +88,20 @@ class QwenUpstream:
         """Caller and model say it all."""
         return ""
 
+    def inherit(self, before: object) -> None:
+        """Take over the last login and the last list of models, where they come from the same places."""
+        if isinstance(before, QwenUpstream):
+            self.credential.inherit(before.credential)
+            if self.base_url == before.base_url:
+                self.offers.inherit(before.offers)
+
     def offered(self) -> dict[str, Offer]:
         """The models of the site beside those configured, as far as they are known; see the port."""
-        return self._offers.current()
+        return self.offers.current()
 
     async def settle_offers(self) -> None:
         """Wait for the first list of models; see the port."""
-        await self._offers.settle()
+        await self.offers.settle()
 
     async def open(self, turn: Turn) -> UpstreamCall:
         """Find the chat, or create one, and tell it the turn."""
@@ -118,7 +126,7 @@ class QwenUpstream:
         """Let the calls in the background come to their end, which is near, and close every connection."""
         if self._stops:
             await asyncio.wait(self._stops)
-        await self._offers.close()
+        await self.offers.close()
         await self._http.close()
 
     # --- what is told

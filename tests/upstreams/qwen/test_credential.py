@@ -155,7 +155,7 @@ async def test_after_a_reload_what_was_known_is_kept_where_the_file_is_of_no_use
     before = (await connect(credential=managed(file))).adapter
     file.write(raw="{")
     line = await connect(credential=managed(file))
-    line.adapter.credential.inherit(before.credential)
+    line.adapter.inherit(before)
 
     assert await tokens(line) == ["t1"]
 
@@ -164,7 +164,7 @@ async def test_another_file_inherits_nothing(connect, file, tmp_path):
     file.write("t1")
     before = (await connect(credential=managed(file))).adapter
     line = await connect(credential={"mode": "managed", "path": str(tmp_path / "other.json")})
-    line.adapter.credential.inherit(before.credential)
+    line.adapter.inherit(before)
 
     assert line.adapter.credential.state == "absent"
 

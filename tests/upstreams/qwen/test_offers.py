@@ -22,7 +22,7 @@ def model(model_id: str, **info: Any) -> dict[str, Any]:
 async def known(line) -> list[str]:
     """The ids on offer, when no fetch is under way any more."""
     line.adapter.offered()
-    fetch = line.adapter._offers._fetch
+    fetch = line.adapter.offers._fetch
     if fetch is not None:
         await asyncio.wait([fetch])
     return list(line.adapter.offered())
@@ -148,3 +148,15 @@ async def test_without_a_list_only_the_models_of_this_upstream_are_missing(refus
             body = {"model": "qwen-new", "messages": [{"role": "user", "content": "Hi."}]}
             answer = await ask(gateway.url, "POST", "/", body, {"Authorization": "Bearer k"})
             assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+
+
+async def test_after_a_reload_the_old_list_serves_until_there_is_a_new_one():
+    async with QwenSite() as site:
+        site.models = [model("qwen-new")]
+        async with GatewayServer(config(site)) as gateway:
+            await get(gateway, "/v1/models")
+            gateway.gateway.reload(gateway.settings)
+            assert gateway.gateway.ports.catalog.find("qwen-new") is not None
+
+            gateway.gateway.reload(GatewayServer(config(site, models="configured")).settings)
+            assert gateway.gateway.ports.catalog.find("qwen-new") is None
