@@ -10,46 +10,23 @@ not, a lease is as exclusive as one process can make it, and what is not in memo
 
 import asyncio
 from collections.abc import Sequence
-from itertools import islice
-from typing import Generic, TypeVar
 
 import structlog
 
 from proxy.deadline import Clock
 from proxy.sessions.memory import MemoryStore
-from proxy.sessions.remote import Dropped, Late, RemoteStore
+from proxy.sessions.outstanding import Outstanding
+from proxy.sessions.remote import RemoteStore
 from proxy.sessions.store import Lease, Listed, Put, StoreFailed, Taken
 from proxy.tasks import spawn
 
 FIRST_PROBE_S = 0.25
 LONGEST_PROBE_S = 5.0
-MERGED_AT_ONCE = 50  # so that one step stays well within the deadline of a command
-LOOKED_AT_ONCE = 1_000
 OPEN_PASSES = 20
 FEW = 100  # of what is left when turns are made to wait: a round trip for each
 GATE_S = 0.1  # how long they may have to; then it was too early to come back
-LEASES = 10_000  # of more than that the oldest have long run out
 
 log = structlog.get_logger("turnstile.sessions")
-
-K = TypeVar("K")
-V = TypeVar("V")
-Place = tuple[str, str]
-
-
-class Journal(dict[K, V], Generic[K, V]):
-    """What is to be told to the remote store, the oldest first; beyond *limit* the oldest is forgotten."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def note(self, key: K, value: V) -> None:
-        """Add it at the end."""
-        self.pop(key, None)
-        self[key] = value
-        if len(self) > self._limit:
-            del self[next(iter(self))]
 
 
 class DegradingStore:
@@ -59,10 +36,7 @@ class DegradingStore:
         self._remote = remote
         self._clock = clock
         self._here = MemoryStore(clock, max_records=max_records)
-        self._written: Journal[Place, None] = Journal(max_records)
-        self._dropped: Journal[Place, float] = Journal(max_records)
-        self._there: Journal[Lease, None] = Journal(LEASES)  # what the remote store may know of
-        self._returned: Journal[Lease, None] = Journal(LEASES)  # what it is to hear of
+        self._outstanding = Outstanding(self._here, remote, clock, max_records=max_records)
         self._lost_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
         self._gate: asyncio.Event | None = None
@@ -80,7 +54,7 @@ class DegradingStore:
         there: Taken | None = None
         asked = not self.degraded
         if asked:
-            self._there.note(lease, None)
+            self._outstanding.asked_for(lease)
             try:
                 there = await self._remote.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
             except StoreFailed as failed:
@@ -89,11 +63,11 @@ class DegradingStore:
                 if there.held:
                     self._here.hold(lease, hold_s=hold_s, keep_s=keep_s)
                 else:
-                    self._there.pop(lease, None)
+                    self._outstanding.settled(lease)
                 return there
         here = await self._here.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
         if not here.held:  # it may have been granted there
-            self._give_back(lease)
+            self._outstanding.given_back(lease)
         if there is None:
             return Taken(here.held, here.abandoned, here.records, degraded=True)
         records = tuple(
@@ -102,7 +76,7 @@ class DegradingStore:
         held = here.held and there.held
         if here.held and not held:
             self._here.free(lease)
-            self._there.pop(lease, None)
+            self._outstanding.settled(lease)
         return Taken(held, here.abandoned or there.abandoned, records, degraded=True)
 
     async def renew(self, leases: Sequence[Lease], *, hold_s: float) -> Sequence[bool]:
@@ -132,7 +106,7 @@ class DegradingStore:
                 if done and self.degraded:  # the store was lost meanwhile: whoever asks here is to find it, too
                     return await self._settle_here(lease, puts, drops, keep_s)
                 self._here.free(lease)
-                self._there.pop(lease, None)
+                self._outstanding.settled(lease)
                 return done
         return await self._settle_here(lease, puts, drops, keep_s)
 
@@ -147,7 +121,7 @@ class DegradingStore:
             if not self.degraded:
                 return
         await self._here.write(partition, puts, keep_s=keep_s)
-        self._note_written(partition, puts)
+        self._outstanding.wrote(partition, puts)
 
     async def sessions(self, partition: str | None, *, limit: int) -> Sequence[Listed]:
         """See `RecordStore`; what is known here while the store is degraded."""
@@ -181,7 +155,7 @@ class DegradingStore:
                 await self._remote.probe()
                 await self._hand_back()
             except StoreFailed:
-                log.warning("session_store.records_lost", records=len(self._written))
+                log.warning("session_store.records_lost", records=self._outstanding.records)
         await self._remote.close()
 
     # --- standing in
@@ -193,22 +167,10 @@ class DegradingStore:
     async def _settle_here(self, lease: Lease, puts: Sequence[Put], drops: Sequence[str], keep_s: float) -> bool:
         if not await self._here.settle(lease, puts, drops, keep_s=keep_s):
             return False
-        self._note_written(lease.partition, puts)
-        for key in drops:
-            self._written.pop((lease.partition, key), None)
-            self._dropped.note((lease.partition, key), self._clock.now())
-        self._give_back(lease)
+        self._outstanding.wrote(lease.partition, puts)
+        self._outstanding.dropped(lease.partition, drops)
+        self._outstanding.given_back(lease)
         return True
-
-    def _give_back(self, lease: Lease) -> None:
-        if lease in self._there:
-            del self._there[lease]
-            self._returned.note(lease, None)
-
-    def _note_written(self, partition: str, puts: Sequence[Put]) -> None:
-        for put in puts:
-            self._dropped.pop((partition, put.key), None)
-            self._written.note((partition, put.key), None)
 
     def _lose(self, failed: StoreFailed) -> None:
         if self._lost_at is None:
@@ -220,32 +182,33 @@ class DegradingStore:
 
     async def _come_back(self) -> None:
         delay_s = FIRST_PROBE_S
-        while True:
+        while self.degraded:
             await self._clock.sleep(delay_s)
+            delay_s = min(LONGEST_PROBE_S, 2 * delay_s)
             try:
                 await self._remote.probe()
                 await self._hand_back()
             except StoreFailed:
-                delay_s = min(LONGEST_PROBE_S, 2 * delay_s)
-            else:
-                return
+                continue
+            except Exception:
+                log.exception("a probe of the session store failed")  # a bug, and no reason never to probe again
 
     async def _hand_back(self) -> None:
         """Tell the remote store everything, and go back to it.
 
         Turns go on meanwhile, so there is always something left; for the last of it they wait.
         """
-        handed: set[Lease] = set()
+        self._outstanding.begin()
         merged = 0
         for _ in range(OPEN_PASSES):
-            merged += await self._pass(handed)
-            if self._left(handed) <= FEW:
+            merged += await self._outstanding.tell()
+            if self._outstanding.left() <= FEW:
                 break
         self._gate = gate = asyncio.Event()
         try:
             async with asyncio.timeout(GATE_S):
-                while self._left(handed):
-                    merged += await self._pass(handed)
+                while self._outstanding.left():
+                    merged += await self._outstanding.tell()
             self._go_back(merged)  # in the same turn of the loop
         except TimeoutError as error:
             raise StoreFailed("too slow to come back") from error
@@ -258,56 +221,3 @@ class DegradingStore:
         lost_for_s = self._clock.now() - (self._lost_at or 0.0)
         self._lost_at = None
         log.info("session_store.back", after_s=round(lost_for_s, 3), records=merged)
-
-    def _left(self, handed: set[Lease]) -> int:
-        unknown = sum(lease not in handed for lease, _, _ in self._here.holds())
-        return len(self._written) + len(self._dropped) + len(self._returned) + unknown
-
-    async def _pass(self, handed: set[Lease]) -> int:
-        """Tell what there is now; how much was written.  A lease is given back when what its turn wrote is there."""
-        returned, merged = list(self._returned), 0
-        for _ in range(len(self._written) + len(self._dropped)):
-            if self._written or self._dropped:
-                merged += await self._merge_some()
-        for lease in returned:
-            await self._remote.settle(lease, (), (), keep_s=0.0)
-            self._returned.pop(lease, None)
-        in_the_way = {(lease.partition, lease.key) for lease in self._returned}
-        for lease, left_s, keep_s in self._here.holds():
-            known = lease in handed or not self._here.is_held(lease)  # it may have been given back by now
-            if not known and (lease.partition, lease.key) not in in_the_way:
-                await self._hand_over(lease, left_s, keep_s)
-                handed.add(lease)
-        return merged
-
-    async def _merge_some(self) -> int:
-        """Merge some of what was written or dropped in one partition; how much was written."""
-        partition = next(iter(self._written or self._dropped))[0]
-        written = _some_of(self._written, partition)
-        dropped = _some_of(self._dropped, partition)
-        now = self._clock.now()
-        puts: list[Late] = [late for key in written if (late := self._here.late(partition, key)) is not None]
-        drops = [Dropped(key, now - at) for key, at in dropped.items()]
-        try:
-            await self._remote.merge(partition, puts, drops)
-        except BaseException:
-            for key in written:
-                if (partition, key) not in self._dropped:
-                    self._written.note((partition, key), None)
-            for key, at in dropped.items():
-                if (partition, key) not in self._written:
-                    self._dropped.note((partition, key), at)
-            raise
-        return len(puts)
-
-    async def _hand_over(self, lease: Lease, left_s: float, keep_s: float) -> None:
-        self._there.note(lease, None)
-        taken = await self._remote.take(lease, (), hold_s=left_s, keep_s=keep_s)
-        if not taken.held:  # another host has it
-            self._here.free(lease)
-
-
-def _some_of(journal: Journal[Place, V], partition: str) -> dict[str, V]:
-    """Some of the first entries that are of *partition*, taken out."""
-    some = [place for place in islice(journal, LOOKED_AT_ONCE) if place[0] == partition][:MERGED_AT_ONCE]
-    return {place[1]: journal.pop(place) for place in some}

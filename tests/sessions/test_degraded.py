@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.sessions.degraded import FIRST_PROBE_S, LONGEST_PROBE_S, MERGED_AT_ONCE, DegradingStore
+from proxy.sessions.degraded import FIRST_PROBE_S, LONGEST_PROBE_S, DegradingStore
+from proxy.sessions.outstanding import MERGED_AT_ONCE
 from proxy.sessions.store import Listed, StoreFailed
 from proxy.testing.clock import ManualClock, at_rest
 from tests.sessions.remote import DEADLINE_S, FakeRemote
@@ -278,10 +279,14 @@ async def test_memory_is_bounded_while_it_is_lost(world):
     for n in range(1_000):
         await world.turn("aa", drops=(f"{n:x}",))
 
-    assert len(world.store._written) <= 200
-    assert len(world.store._dropped) <= 200
+    assert len(world.store._outstanding._written) <= 200
+    assert len(world.store._outstanding._dropped) <= 200
     await world.find()
-    assert (len(world.store._written), len(world.store._dropped), len(world.store._returned)) == (0, 0, 0)
+    assert (
+        len(world.store._outstanding._written),
+        len(world.store._outstanding._dropped),
+        len(world.store._outstanding._returned),
+    ) == (0, 0, 0)
 
 
 # --- leases

@@ -80,7 +80,7 @@ class Load:
 async def until(so: Callable[[], bool], *, limit_s: float) -> None:
     """Look until it is so."""
     async with asyncio.timeout(limit_s):
-        while not so():
+        while not so():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
 
