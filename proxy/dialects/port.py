@@ -1,12 +1,17 @@
 """What every dialect offers: words that tell a model of its tools, and a decoder that finds the calls it writes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from proxy.dialects.ids import CallIds
 from proxy.wire.events import StreamEvent
 
 MAX_CALL_BYTES = 1024 * 1024  # of one call's text: enough for a written file, little enough for any flood
+
+
+def uncounted(_word: str) -> None:
+    """Nobody keeps numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class DialectOptions:
 
     *reasoning_tags*: text between `<think>` and `</think>` is reasoning; *reasoning_preopened*: the answer begins
     inside.  *fences*: which code fences may hold calls.  *entities*: whether `&lt;` and the like are decoded in values;
-    empty = as the dialect does it.
+    empty = as the dialect does it.  *final*: a dialect that knows a form for the answer itself reads it.  *ids*: those
+    that calls get.  *count* is told in a word what was found, for whoever keeps numbers.
     """
 
     reasoning_tags: bool = False
@@ -44,6 +50,9 @@ class DialectOptions:
     fences: Literal["", "whole", "text", "calls"] = ""
     entities: Literal["", "raw", "xml"] = ""
     max_call_bytes: int = MAX_CALL_BYTES
+    final: bool = True
+    ids: CallIds = field(default_factory=CallIds, compare=False)
+    count: Callable[[str], None] = field(default=uncounted, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
