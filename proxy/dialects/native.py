@@ -1,4 +1,4 @@
-"""native: the upstream writes tool calls as OpenAI tool calls; nothing is to be told in words, nothing to be decoded."""
+"""native: the upstream tells tool calls as such; nothing is to be said in words, nothing to be decoded."""
 
 from collections.abc import Sequence
 
