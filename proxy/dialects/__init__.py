@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from proxy.dialects.emulation import Emulation
 from proxy.dialects.native import NativeDialect
 from proxy.dialects.port import Decoder, Dialect, DialectOptions, PastCall, PastResult, Tool, Toolset
+from proxy.dialects.use_tool import UseToolDialect
 from proxy.wire.request import ChatRequest
 
 DIALECTS: Mapping[str, Dialect] = {
     "native": NativeDialect(),
+    "use_tool": UseToolDialect(),
 }
 """Every dialect by the name that configuration uses."""
 

@@ -57,10 +57,14 @@ class DialectOptions:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A call that the history holds; *arguments* is the text that the caller sent, mostly a JSON object."""
+    """A call that the history holds; *arguments* is the text that the caller sent, mostly a JSON object.
+
+    *tool* is what this request declares under that name, if it does.
+    """
 
     name: str
     arguments: str
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class Reader:
         """Whether what is read is kept."""
         return self._mark >= 0
 
+    @property
+    def read(self) -> int:
+        """How many characters are held."""
+        return self._held_chars + self.at - self._mark
+
     def hold(self) -> None:
         """Keep what is read from here on."""
         self._held.clear()
@@ -128,12 +133,16 @@ class Reader:
             if self.at < len(self.text) or not (yield from self.more()):
                 return
 
-    def run(self, run: re.Pattern[str]) -> Steps[str]:
-        """Read as many characters as *run* takes, and give them."""
-        pieces = []
+    def run(self, run: re.Pattern[str], most: int = 2**62) -> Steps[str]:
+        """Read as many characters as *run* takes, and give them; more than *most* are a `Mismatch`."""
+        pieces, size = [], 0
         while True:
-            found = run.match(self.text, self.at)
+            found = run.match(self.text, self.at, min(len(self.text), self.at + most - size + 1))
             assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
+            size += len(found[0])
+            if size > most:
+                self.at = found.end() - 1
+                raise Mismatch
             pieces.append(found[0])
             self.at = found.end()
             if self.at < len(self.text) or not (yield from self.more()):

@@ -4,8 +4,9 @@ Only what decides about a value's type is read of a schema: `type`, unions, `enu
 inside the same schema.  A remote `$ref` is never followed, and says nothing.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,43 @@ def load(text: str) -> Any:
         return orjson.loads(text)
     except UnicodeEncodeError as error:  # a lone surrogate
         raise ValueError from error
+
+
+_SPACES = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)  # of numbers only the end matters: no digit is computed
+
+
+def members_of(text: str) -> list[tuple[str, str]]:
+    """The members of the JSON object that *text* is, in order, each value as it is written.
+
+    Raises ValueError for anything else.
+    """
+    if not isinstance(load(text), dict):
+        raise ValueError  # noqa: TRY004 - one error for all that is no JSON object
+    members = []
+    at = _after_space(text, _after_space(text, 0) + 1)
+    try:
+        while text[at] != "}":
+            key, at = _DECODER.raw_decode(text, at)
+            start = _after_space(text, _after_space(text, at) + 1)
+            _value, end = _DECODER.raw_decode(text, start)
+            members.append((key, text[start:end]))
+            at = _after_space(text, end)
+            if text[at] == ",":
+                at = _after_space(text, at + 1)
+    except RecursionError as error:
+        raise ValueError from error
+    return members
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACES.match(text, at)
+    return found.end() if found else at
+
+
+def object_of(members: Iterable[tuple[str, str]]) -> str:
+    """The JSON object with these members, whose values are JSON already."""
+    return "{" + ",".join(f"{dump(name)}:{value}" for name, value in members) + "}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ NOT_DIALECTS = {
     "reader": "text read as if it were all there",
     "scanner": "what surrounds calls, the same in every dialect",
     "schema": "values typed by the schema that a tool declares",
+    "words": "words that every dialect needs",
     "emulation": "wraps the decoder of any dialect",
 }
 """What lies among the dialects and is none."""

@@ -1,9 +1,10 @@
-"""The laws that every dialect keeps, as functions of a dialect's name; `test_laws` tries them on each row of the table."""
+"""The laws that every dialect keeps, as functions of a dialect's name; `test_laws` tries them on each row."""
 
 import json
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 
 from proxy.dialects import DIALECTS, DialectOptions, PastCall, Toolset
 from proxy.wire.events import ReasoningDelta, TextDelta, ToolCallDelta, Usage
@@ -49,7 +50,7 @@ def bytes_may_be_cut_anywhere(dialect: str, toolset: Toolset, text: str, at: lis
     )
     decoder = DIALECTS[dialect].decoder(toolset, DialectOptions())
     out = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         out += decoder.feed(reader.feed(body[start:end]))
     out += decoder.feed(reader.end())
     out += decoder.end()
@@ -111,7 +112,7 @@ def undeclared_tools_are_text(dialect: str, calls: list[Call], other: Toolset, a
         assert text_of(events) == text
 
 
-def no_half_call(dialect: str, toolset: Toolset, call: Call, end: int, finish: str, at: list[int]) -> None:
+def no_half_call(dialect: str, toolset: Toolset, call: Call, *, end: int, finish: str, at: list[int]) -> None:
     """Law 5: a call that is cut is whole all the same, or never told as finished."""
     name, arguments = call
     text = text_of_call(dialect, name, dumped(arguments))[:end]

@@ -14,6 +14,7 @@ from tests.dialects.worlds import (
     TOOLSET,
     TRICKY,
     Call,
+    cut,
     dumped,
     fragments,
     merged,
@@ -25,10 +26,11 @@ from tests.dialects.worlds import (
     worlds,
 )
 
-EXAMPLES, DEEP_EXAMPLES = 60, 10_000
-
 cuts = st.lists(st.integers(0, 400), max_size=12)
 finishes = st.sampled_from(["stop", "length", "tool_calls", "content_filter"])
+HOW_MANY = pytest.mark.parametrize(
+    "examples", [pytest.param(60, id="some"), pytest.param(10_000, id="many", marks=pytest.mark.deep)]
+)
 every_dialect = pytest.mark.parametrize("dialect", TEXT_DIALECTS)
 OTHERS = Toolset((tool("elsewhere", title="string"), tool("nowhere")))
 
@@ -37,16 +39,12 @@ def law(*strategies: st.SearchStrategy[object]) -> Callable[[Callable[..., None]
     """Try it on some examples, and under the mark `deep` on very many; for every dialect."""
 
     def decorate(check: Callable[..., None]) -> Callable[..., None]:
-        def quick(dialect: str) -> None:
-            settings(max_examples=EXAMPLES, deadline=None)(given(*strategies)(lambda *drawn: check(dialect, *drawn)))()
+        def tried(dialect: str, examples: int) -> None:
+            trial = given(st.tuples(*strategies))(lambda drawn: check(dialect, *drawn))
+            settings(max_examples=examples, deadline=None)(trial)()
 
-        def deep(dialect: str) -> None:
-            settings(max_examples=DEEP_EXAMPLES, deadline=None)(
-                given(*strategies)(lambda *drawn: check(dialect, *drawn))
-            )()
-
-        sizes = [pytest.param(quick, id="some"), pytest.param(deep, id="many", marks=pytest.mark.deep)]
-        return every_dialect(pytest.mark.parametrize("tried", sizes)(lambda dialect, tried: tried(dialect)))
+        tried.__doc__ = check.__doc__
+        return every_dialect(HOW_MANY(tried))
 
     return decorate
 
@@ -97,7 +95,7 @@ def test_undeclared_tools_are_text(dialect, world, at):
 @law(worlds(calls=1), st.integers(0, 300), finishes, cuts)
 def test_no_half_call_is_told_as_whole(dialect, world, end, finish, at):
     toolset, [call] = world
-    laws.no_half_call(dialect, toolset, call, end, finish, at)
+    laws.no_half_call(dialect, toolset, call, end=end, finish=finish, at=at)
 
 
 @law(fragments, cuts)
@@ -131,10 +129,8 @@ def test_no_events_make_a_decoder_raise(dialect, text, at, how):
 def test_a_split_means_nothing_whatever_is_configured(dialect, text, at, how, finish):
     """A limit that is met, a fence, a tag: each where it stands in the text, not where a piece ends."""
     whole = merged(run(dialect, TOOLSET, [text], finish, how))
-    edges = sorted({0, len(text), *(edge for edge in at if edge < len(text))})
-    pieces = [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
 
-    assert merged(run(dialect, TOOLSET, pieces, finish, how)) == whole
+    assert merged(run(dialect, TOOLSET, cut(text, at), finish, how)) == whole
 
 
 @law(worlds())

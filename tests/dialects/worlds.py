@@ -1,4 +1,4 @@
-"""What the laws of the dialects are tried on: tools, values that fit them, calls, hostile text; and ways to decode it."""
+"""What the laws are tried on: tools, values that fit them, calls, hostile text; and ways to decode it."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def merged(events: Iterable[StreamEvent]) -> list[tuple[Any, ...]]:
                 if name is not None:
                     out.append(("call", index, name, arguments))
                 else:
-                    assert out[-1][0] == "call" and out[-1][1] == index, "fragments follow their call"
+                    assert out[-1][:2] == ("call", index), "fragments follow their call"
                     out.append(("call", index, out[-1][2], out.pop()[3] + arguments))
             case Finished(reason):
                 out.append(("finish", reason))
@@ -100,13 +100,27 @@ def text_of_call(dialect: str, name: str, arguments: str) -> str:
 
 # --- tools and values
 
-TRICKY = (
-    "007", "true", "null", "[1]", '{"a":1}', "3", "-0", "1e5", " x ", "\n", "\n  x\n", "\t", "", "a\r\nb", "é", "漢字", "😀",
-    "<b>", "</b>", "&lt;", "&amp;&amp;", "]]>", "<![CDATA[", "```", "`", '"', "'", "\\", "\\n", "\\u0041", "{", "}", "[", "]",
-    "<think>", "</think>", "</body>", "</title>", "</note>", "<note>", "<tool_call>", "</tool_call>", "<function=note>",
-    "</function>", "<parameter=body>", "</parameter>", "<use_tool>", "</use_tool>", '<use_tool name="now"/>', "tool_call:",
-    "line one\nline two\n", "x\u2028y", "\x00", "\x1b", "\x7f", "\ufeff", "null ", "NaN", "0.10", "final", "name=", "<", ">", "&",
-)  # fmt: skip
+WORDS = r"""
+007 true null [1] {"a":1} 3 -0 1e5 é 漢字 😀 <b> </b> &lt; &amp;&amp; ]]> <![CDATA[ ``` ` " ' \ \n \u0041 { } [ ] NaN
+<think> </think> </body> </title> </note> <note> <tool_call> </tool_call> <function=note> </function> </parameter> name=
+<parameter=body> <use_tool> </use_tool> <use_tool/> tool_call: 0.10 final < > &
+"""
+LINES = (
+    "",
+    " x ",
+    "\n",
+    "\n  x\n",
+    "\t",
+    "a\r\nb",
+    "x\u2028y",
+    "\x00",
+    "\x1b",
+    "\x7f",
+    "\ufeff",
+    "null ",
+    "one\ntwo\n",
+)
+TRICKY = (*WORDS.split(), *LINES, '<use_tool name="now"/>')
 """Values that have broken decoders."""
 
 strings = st.one_of(
@@ -187,46 +201,12 @@ PROSE = st.sampled_from(
 )
 
 
+MARKS = r"""< > { } [ ] ` ``` ~~~ " ' , ; : = \ note now title {} "name" <think> </think> <b> tool_call ( ) null"""
+
+
 def markers() -> list[str]:
     """Pieces of markup of every dialect, cut where it hurts."""
-    found = {
-        "<",
-        ">",
-        "{",
-        "}",
-        "[",
-        "]",
-        "`",
-        "```",
-        "```json\n",
-        "\n```\n",
-        "\n",
-        " ",
-        "~~~",
-        '"',
-        "'",
-        ",",
-        ";",
-        ":",
-        "=",
-        "\\",
-    }
-    found |= {
-        "note",
-        "now",
-        "title",
-        "{}",
-        '"name"',
-        "<think>",
-        "</think>",
-        "<b>",
-        "</b>",
-        "tool_call",
-        "(",
-        ")",
-        "\r\n",
-        "null",
-    }
+    found = {*MARKS.split(), "```json\n", "\n```\n", "\n", " ", "\r\n"}
     for name in TEXT_DIALECTS:
         for call in (("note", '{"title":"a","body":"b\\nc"}'), ("now", "{}"), ("pick", '{"n":3,"all":true,"ids":[1]}')):
             text = text_of_call(name, *call)
