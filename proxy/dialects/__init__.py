@@ -6,6 +6,7 @@ A decoder maps the events of an upstream to text and tool calls, incrementally; 
 from collections.abc import Mapping
 
 from proxy.dialects.emulation import Emulation
+from proxy.dialects.json import JsonDialect
 from proxy.dialects.native import NativeDialect
 from proxy.dialects.port import Decoder, Dialect, DialectOptions, PastCall, PastResult, Tool, Toolset
 from proxy.dialects.use_tool import UseToolDialect
@@ -13,6 +14,7 @@ from proxy.wire.request import ChatRequest
 
 DIALECTS: Mapping[str, Dialect] = {
     "native": NativeDialect(),
+    "json": JsonDialect(),
     "use_tool": UseToolDialect(),
 }
 """Every dialect by the name that configuration uses."""

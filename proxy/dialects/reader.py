@@ -37,17 +37,29 @@ class TooLong(Mismatch):
 
 
 class Reader:
-    """What has come, from *at* on; *ended*: nothing follows.
+    """What has come, from *at* on; *ended*: nothing follows; *settled*: and the model has said all that it wanted to.
 
     Between `hold` and `release` whatever is read is kept, up to *limit_chars*; more than that is a `TooLong`.
     """
 
-    __slots__ = ("_held", "_held_chars", "_limit_chars", "_mark", "_queue", "_slice_chars", "at", "ended", "text")
+    __slots__ = (
+        "_held",
+        "_held_chars",
+        "_limit_chars",
+        "_mark",
+        "_queue",
+        "_slice_chars",
+        "at",
+        "ended",
+        "settled",
+        "text",
+    )
 
     def __init__(self, limit_chars: int) -> None:
         self.text = ""
         self.at = 0
         self.ended = False
+        self.settled = False
         self._queue: deque[str] = deque()
         self._limit_chars = limit_chars
         self._slice_chars = min(SLICE_CHARS, limit_chars)  # a candidate that begins in a slice has room for the rest

@@ -45,16 +45,17 @@ class Scanner(ABC):
         self.options = options
         self.reader = Reader(options.max_call_bytes)
         self.choice = 0
-        self.finish = ""  # the upstream's finish reason, once it has ended
         self.half = False  # a call was told that will never be whole
         self.calls = 0  # told so far
         self._out: list[StreamEvent] = []
+        self._told = self._out  # where events are told: held back while it is not sure that they are any
         self._marks = re.compile(self._pattern())
         self._space: list[str] = []  # after the text that was told: it is text unless a call follows
         self._fresh = True  # nothing but white space since the beginning, or since a call
         self._after_call = False  # nothing but white space since a call
         self._indent = 0  # blanks since the line began; -1: other text
         self._untouched = True  # nothing but white space since the beginning
+        self.fenced = False  # a fence is open that may hold calls
         self._searching = False  # the scanner waits in plain text, with nothing read and not told
         self._run = self._scan()
         next(self._run)
@@ -68,8 +69,8 @@ class Scanner(ABC):
 
     def end(self, finish: str) -> list[StreamEvent]:
         """The rest, now that the upstream has ended with the reason *finish*."""
-        self.finish = finish
         self.reader.ended = True
+        self.reader.settled = finish not in ("length", "content_filter")
         out = self._go_on()
         if self._space:
             out.append(TextDelta("".join(self._space), self.choice))
@@ -85,11 +86,6 @@ class Scanner(ABC):
 
     # --- what dialects call
 
-    @property
-    def settled(self) -> bool:
-        """Whether the answer has ended as a model ends that has said all."""
-        return self.finish not in ("length", "content_filter")
-
     def call(self, name: str, arguments: str, theirs: str | None = None) -> None:
         """Tell a whole call; *theirs* is the id that the model gave it."""
         self.fragment(self.open_call(name, theirs), arguments)
@@ -98,7 +94,7 @@ class Scanner(ABC):
         """Tell that a call begins; its index."""
         index = self.calls
         self.calls += 1
-        self._out.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
+        self._told.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
         self._space.clear()
         self._fresh = self._after_call = True
         self._untouched = False
@@ -108,7 +104,7 @@ class Scanner(ABC):
     def fragment(self, index: int, arguments: str) -> None:
         """Tell the next piece of a call's arguments."""
         if arguments:
-            self._out.append(ToolCallDelta(index, None, None, arguments, self.choice))
+            self._told.append(ToolCallDelta(index, None, None, arguments, self.choice))
 
     def say(self, text: str) -> None:
         """Tell text; white space at its end waits, since it goes if a call follows."""
@@ -125,7 +121,7 @@ class Scanner(ABC):
             self._space.append(text)
             return
         self._fresh = self._untouched = False
-        self._out.append(TextDelta("".join((*self._space, body)) if self._space else body, self.choice))
+        self._told.append(TextDelta("".join((*self._space, body)) if self._space else body, self.choice))
         self._space.clear()
         if len(body) < len(text):
             self._space.append(text[len(body) :])
@@ -138,6 +134,9 @@ class Scanner(ABC):
     @abstractmethod
     def candidate(self) -> Steps[None]:
         """Read what may be a call, or several; raises `Mismatch`."""
+
+    def abandoned(self) -> None:  # noqa: B027 - a hook, which most have no use for
+        """What is being read is no call."""
 
     def passed_over(self, _text: str) -> Steps[None]:
         """What could have become a call has been told as text; what follows may belong to it."""
@@ -157,6 +156,8 @@ class Scanner(ABC):
         self._searching = False
         next(self._run, None)
         out, self._out = self._out, []
+        if not self.fenced:
+            self._told = self._out
         return out
 
     def _tell_line(self, text: str) -> None:
@@ -210,6 +211,7 @@ class Scanner(ABC):
 
     def _release(self, mismatch: Mismatch) -> Steps[None]:
         """Tell what was held as text, and go on behind it; at least one character of it is never looked at again."""
+        self.abandoned()
         text = self.reader.release()
         if not text:
             text = self.reader.text[self.reader.at : self.reader.at + 1]
@@ -242,7 +244,7 @@ class Scanner(ABC):
         self._fresh, self._indent = False, 0
 
     def _think(self, text: str) -> None:
-        self._out.append(ReasoningDelta(text, self.choice))
+        self._told.append(ReasoningDelta(text, self.choice))
 
     # --- code
 
@@ -295,21 +297,21 @@ class Scanner(ABC):
         mode = self.options.fences or self.default_fences
         closed = False
         if mode == "calls" or (mode == "whole" and self._untouched):
-            before = self._out, self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
-            self._out = []
+            before = self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
+            self._told, self.fenced = [], True
             try:
                 yield from self._fenced_calls(fence)
                 closed = True
                 if mode == "whole":
                     yield from self._nothing_more()
             except Mismatch:
-                (self._out, self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls) = (
-                    before
-                )
-                self.half = False
+                self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls = before
+                self._told, self.half, self.fenced = self._out, False, False
+                self.abandoned()
             else:
                 self.reader.release()
-                self._out = before[0] + self._out
+                self._out += self._told
+                self._told, self.fenced = self._out, False
                 yield from self.joined()
                 return
         text = self.reader.release()
@@ -332,7 +334,7 @@ class Scanner(ABC):
             if self.calls > calls:
                 if char == fence[0]:
                     break
-                if not char and self.settled:
+                if not char and reader.settled:
                     return
             if not char or char in "`~":
                 raise Mismatch

@@ -71,6 +71,24 @@ def members_of(text: str) -> list[tuple[str, str]]:
     return members
 
 
+def items_of(text: str) -> list[str]:
+    """The items of the JSON array that *text* is, each as it is written.  Raises ValueError for anything else."""
+    if not isinstance(load(text), list):
+        raise ValueError  # noqa: TRY004 - one error for all that is no JSON array
+    items = []
+    at = _after_space(text, _after_space(text, 0) + 1)
+    try:
+        while text[at] != "]":
+            _value, end = _DECODER.raw_decode(text, at)
+            items.append(text[at:end])
+            at = _after_space(text, end)
+            if text[at] == ",":
+                at = _after_space(text, at + 1)
+    except RecursionError as error:
+        raise ValueError from error
+    return items
+
+
 def _after_space(text: str, at: int) -> int:
     found = _SPACES.match(text, at)
     return found.end() if found else at
