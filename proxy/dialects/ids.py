@@ -13,7 +13,12 @@ _MAX_ID_CHARS = 64  # official servers refuse longer ones in a history
 
 def make_call_id() -> str:
     """`call_` and 24 random letters and digits."""
-    return _PREFIX + "".join(secrets.choice(ALPHANUMERICS) for _ in range(24))
+    number = secrets.randbits(192)  # many more bits than the letters take, so that each is as likely as another
+    letters = []
+    for _ in range(24):
+        number, letter = divmod(number, len(ALPHANUMERICS))
+        letters.append(ALPHANUMERICS[letter])
+    return _PREFIX + "".join(letters)
 
 
 class CallIds:

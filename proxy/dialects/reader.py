@@ -147,21 +147,28 @@ class Reader:
 
     def run(self, run: re.Pattern[str], most: int = 2**62) -> Steps[str]:
         """Read as many characters as *run* takes, and give them; more than *most* are a `Mismatch`."""
-        pieces, size = [], 0
+        pieces: list[str] = []
+        size = 0
         while True:
-            found = run.match(self.text, self.at, min(len(self.text), self.at + most - size + 1))
+            found = run.match(self.text, self.at)
             assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            size += len(found[0])
+            end = found.end()
+            size += end - self.at
             if size > most:
-                self.at = found.end() - 1
+                self.at = end - (size - most)
                 raise Mismatch
+            self.at = end
+            if end < len(self.text) and not pieces:
+                return found[0]
             pieces.append(found[0])
-            self.at = found.end()
-            if self.at < len(self.text) or not (yield from self.more()):
+            if end < len(self.text) or not (yield from self.more()):
                 return "".join(pieces)
 
     def literal(self, word: str) -> Steps[bool]:
         """Read *word*; where the text is another it stands at the first character that differs."""
+        if self.text.startswith(word, self.at):
+            self.at += len(word)
+            return True
         for char in word:
             if (yield from self.peek()) != char:
                 return False
@@ -186,6 +193,11 @@ class Reader:
     def word(self, words: Iterable[str]) -> Steps[str]:
         """Read as long as what was read is the beginning of one of *words*, and give it."""
         left, read = tuple(words), ""
+        whole = max((word for word in left if self.text.startswith(word, self.at)), key=len, default="")
+        beyond = self.text[self.at : self.at + len(whole) + 1]
+        if whole and len(beyond) > len(whole) and not any(word.startswith(beyond) for word in left):
+            self.at += len(whole)
+            return whole
         while True:
             char = yield from self.peek()
             fitting = tuple(word for word in left if word[len(read) : len(read) + 1] == char) if char else ()

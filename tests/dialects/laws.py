@@ -196,7 +196,7 @@ def cpu_s(dialect: str, toolset: Toolset, text: str, piece_chars: int) -> float:
         run(dialect, toolset, pieces, "length")
         return time.process_time() - began
 
-    return min(once() for _ in range(3))
+    return min(once() for _ in range(2))
 
 
 def time_is_linear(dialect: str, toolset: Toolset, hostile: Callable[[int], str], piece_chars: int, size: int) -> None:

@@ -210,7 +210,14 @@ def test_a_whole_call_leaves_with_its_last_character():
 
 @pytest.mark.parametrize(
     ("theirs", "told_id"),
-    [("c-1", "call_c-1"), ("legacy 1", "call_legacy1"), ("call_7", "call_7"), ("", None), ("x" * 80, None), ("call_1", None)],
+    [
+        ("c-1", "call_c-1"),
+        ("legacy 1", "call_legacy1"),
+        ("call_7", "call_7"),
+        ("", None),
+        ("x" * 80, None),
+        ("call_1", None),
+    ],
 )
 def test_a_models_own_id_is_kept_where_it_may_be(theirs, told_id):
     """Models write `call_1` in every turn, so one that the history holds is made anew."""
@@ -225,7 +232,12 @@ def test_a_models_own_id_is_kept_where_it_may_be(theirs, told_id):
 
 def test_calls_of_the_upstream_count_among_those_in_the_text():
     decoder = DIALECTS["json"].decoder(TOOLS, DialectOptions())
-    events = [ToolCallDelta(0, "call_a", "theirs", "{}"), TextDelta(CALL), ToolCallDelta(0, None, None, " "), Finished("stop")]
+    events = [
+        ToolCallDelta(0, "call_a", "theirs", "{}"),
+        TextDelta(CALL),
+        ToolCallDelta(0, None, None, " "),
+        Finished("stop"),
+    ]
     found = [event for each in events for event in decoder.feed([each])]
 
     assert [event.index for event in found if isinstance(event, ToolCallDelta)] == [0, 1, 1, 0]
@@ -272,7 +284,11 @@ def test_reasoning_is_not_looked_into():
 
 
 def test_the_block_shows_one_form_and_every_tool_whole():
-    schema = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/x"}]}}, "$defs": {"x": {}}}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/x"}]}},
+        "$defs": {"x": {}},
+    }
     block = DIALECTS["json"].block(Toolset((Tool("TOOL", "Says\nmore.", schema),)))
 
     assert '{"tool_call":{"name":"TOOL_X","arguments":{"PARAMETER":"value"}}}' in block

@@ -185,7 +185,7 @@ def hostile_texts(dialect: str) -> list[str]:
 @every_dialect
 def test_time_grows_with_the_text(dialect):
     for piece in hostile_texts(dialect):
-        laws.time_is_linear(dialect, TOOLSET, lambda size, piece=piece: piece * (size // len(piece)), 1000, 8_000)
+        laws.time_is_linear(dialect, TOOLSET, lambda size, piece=piece: piece * (size // len(piece)), 1000, 2_000)
 
 
 @every_dialect
@@ -193,13 +193,13 @@ def test_time_grows_with_a_call_that_comes_in_small_pieces(dialect):
     def long_call(size: int) -> str:
         return text_of_call(dialect, "note", dumped({"body": "word <b> {x} \n" * (size // 14)}))
 
-    laws.time_is_linear(dialect, TOOLSET, long_call, 20, 16_000)
+    laws.time_is_linear(dialect, TOOLSET, long_call, 20, 8_000)
 
 
 @every_dialect
 @pytest.mark.parametrize("how", ["a call", "white space", "brackets"])
 def test_memory_is_bounded(dialect, how):
-    size = 400_000
+    size = 100_000
     text = {
         "a call": text_of_call(dialect, "note", dumped({"body": "word " * (size // 5)}))[:-4],
         "white space": " " * size,

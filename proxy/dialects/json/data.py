@@ -6,7 +6,7 @@ from enum import Enum, auto
 _SPACES = re.compile(r"[ \t\r\n]*")
 _IN_STRING = re.compile(r'[^"\\\x00-\x1f]*')
 _OPENERS = re.compile(r"\[+")
-_KEY = re.compile(r'"[^"\\\x00-\x1f]*"[ \t\r\n]*:[ \t\r\n]*(\{)?')
+_KEY = re.compile(r'[ \t\r\n]*"[^"\\\x00-\x1f]*"[ \t\r\n]*:[ \t\r\n]*(\{)?')
 _SCALAR_RUN = re.compile(r"[-+0-9.eEa-df-z]*")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 _MAX_SCALAR_CHARS = 4096  # longer ones are no JSON that anyone writes
@@ -52,6 +52,12 @@ class JsonData:
                     at = self._escape(text, at)
                 case _At.SCALAR:
                     at = self._scalar_on(text, at)
+                case _At.MEMBER if whole := _KEY.match(text, at):  # deep in objects this is nearly all there is
+                    self._at = _At.VALUE
+                    if whole[1]:
+                        self._stack.append(123)
+                        self._at = _At.MEMBER
+                    at = whole.end()
                 case _:
                     found = _SPACES.match(text, at)
                     at = found.end() if found else at

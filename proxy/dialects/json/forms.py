@@ -6,6 +6,7 @@ Whatever is left is read as whole values, and looked at when the object has clos
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from proxy.dialects.json.items import ARGUMENTS, CALL_KEYS, DECLARES, IDS, Call, Item, Said, Tools, text_of
 from proxy.dialects.json.values import SPACES, Value, read_value
@@ -22,6 +23,12 @@ FORMS = {  # what may stand beside what
     "answer": frozenset(("final",)),
 }
 QUOTES = ('"', "'")
+
+
+@cache
+def keys_of(forms: frozenset[str]) -> tuple[str, ...]:
+    """The keys that one of *forms* knows."""
+    return tuple(sorted(frozenset().union(*(FORMS[form] for form in forms))))
 
 
 @dataclass(slots=True)
@@ -162,9 +169,7 @@ class FormReader:
         return key
 
     def _possible_keys(self, seen: Seen) -> Iterable[str]:
-        if not seen.values:
-            return self._first_keys
-        return sorted(frozenset().union(*(FORMS[form] for form in seen.forms)) - seen.values.keys())
+        return keys_of(seen.forms) if seen.values else self._first_keys
 
     def _value(self, key: str, *, first: bool) -> Steps[Value]:
         reader = self._reader

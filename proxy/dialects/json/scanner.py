@@ -16,6 +16,13 @@ TAGS = ("<tool_call>", "<tool_calls>", "<function_call>")
 CLOSING_TAGS = ("</tool_call>", "</tool_calls>", "</function_call>")
 LOOSE = "tool_call"
 
+_STRICT_KEY = r'"[^"\\\x00-\x1f]*(?:"[ \t\r\n]*(?::|\Z)|\\|\Z)'
+_KEY = rf"(?:{_STRICT_KEY}|'(?:[tfnapirc]|\Z)|t|\Z)"
+_OBJECT = rf"\{{(?=[ \t\r\n]*{_KEY})"
+_ARRAY = rf"\[(?=[ \t\r\n]*(?:\{{[ \t\r\n]*(?:{_KEY}|\}})|[\[\"tfn0-9-]|\Z))"
+"""What begins like this may be a call, or data that must not be looked into; whatever else begins with a bracket is
+text at the first character behind it."""
+
 _JOINERS = re.compile(r"[ \t\r\n,;]*")
 _TICKS = re.compile(r"`*")
 _BRACKET = re.compile(r"[{\[]")
@@ -24,10 +31,7 @@ _BRACKET = re.compile(r"[{\[]")
 class JsonScanner(Scanner):
     """Reads calls written as JSON, in a tag, in a fence or bare."""
 
-    opener = (
-        r"""\{(?=[ \t\r\n]*(?:["'t]|\Z))|\[(?=[ \t\r\n]*(?:[\[{"tfn0-9-]|\Z))"""
-        rf"|(?:{'|'.join(map(beginnings, TAGS))})|(?<![^ \t\r\n]){beginnings(LOOSE)}"
-    )
+    opener = rf"{_OBJECT}|{_ARRAY}|(?:{'|'.join(map(beginnings, TAGS))})|(?<![^ \t\r\n]){beginnings(LOOSE)}"
     fence_infos = ("", "json", "jsonc", "json5", "tool", "tool_call", "tool_calls", "function_call")
     default_fences = "calls"
 

@@ -5,9 +5,11 @@ without quotes, commas before a closer, and Python's `True`, `False`, `None`.  A
 `Mismatch`.
 """
 
+import json
 import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Never
 
 from proxy.dialects.reader import Mismatch, Reader, Steps
 from proxy.dialects.schema import dump, load
@@ -28,6 +30,13 @@ _LONE_SURROGATE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +223,21 @@ class ValueReader:
 
 
 def read_value(reader: Reader) -> Steps[Value]:
-    """Read one value; see `ValueReader.read`."""
+    """Read one value; see `ValueReader.read`.  One that is whole and needs no mending is read at once."""
+    start = reader.at
+    if reader.text[start : start + 1] in _CLOSERS and (end := end_of_strict(reader.text, start)):
+        reader.at = end
+        raw = reader.text[start:end]
+        return Value(raw, raw)
     return (yield from ValueReader(reader).read())
+
+
+def end_of_strict(text: str, start: int) -> int:
+    """Where the strict JSON value ends that begins at *start*; 0 if it is not whole, or not sure to be read alike."""
+    try:
+        _value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return 0
+    if text.count("{", start, end) + text.count("[", start, end) > MAX_DEPTH or text.find("\\u", start, end) >= 0:
+        return 0
+    return end
