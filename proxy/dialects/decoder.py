@@ -1,6 +1,6 @@
 """TextDecoder: a scanner behind the port that the states know, for one choice of an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from proxy.dialects.scanner import Scanner
 from proxy.wire.events import ChoiceExtras, Finished, StreamEvent, TextDelta, ToolCallDelta
@@ -10,7 +10,7 @@ class TextDecoder:
     """Gives text to a scanner, and everything else on.
 
     A call that the upstream tells in its own way is counted among those found in the text.  A call that can't become
-    whole any more ends the answer as one that was cut.
+    whole any more ends the answer as one that was cut.  Should a scanner have a bug, the text stays text.
     """
 
     cut = False
@@ -48,7 +48,7 @@ class TextDecoder:
         if self._ended or scanner.passes(event.text):
             out.append(event)
             return
-        found = scanner.feed(event.text)
+        found = self._scan(lambda: scanner.feed(event.text))
         if event.extras is not None:
             if found and type(found[0]) is TextDelta:
                 found[0] = found[0]._replace(extras=event.extras)
@@ -67,4 +67,12 @@ class TextDecoder:
         if self._ended:
             return []
         self._ended = True
-        return self._told(self._scanner.end(finish))
+        return self._told(self._scan(lambda: self._scanner.end(finish)))
+
+    def _scan(self, step: Callable[[], list[StreamEvent]]) -> list[StreamEvent]:
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets the text
+            self._ended = True
+            self._scanner.options.fault(error)
+            return self._scanner.remains()

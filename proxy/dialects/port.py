@@ -14,6 +14,10 @@ def uncounted(_word: str) -> None:
     """Nobody keeps numbers."""
 
 
+def unheard(_error: Exception) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool that may be called: *parameters* is its JSON schema."""
@@ -42,7 +46,8 @@ class DialectOptions:
     *reasoning_tags*: text between `<think>` and `</think>` is reasoning; *reasoning_preopened*: the answer begins
     inside.  *fences*: which code fences may hold calls.  *entities*: whether `&lt;` and the like are decoded in values;
     empty = as the dialect does it.  *final*: a dialect that knows a form for the answer itself reads it.  *ids*: those
-    that calls get.  *count* is told in a word what was found, for whoever keeps numbers.
+    that calls get.  *count* is told in a word what was found, for whoever keeps numbers; *fault*
+    hears of a bug.
     """
 
     reasoning_tags: bool = False
@@ -53,6 +58,7 @@ class DialectOptions:
     final: bool = True
     ids: CallIds = field(default_factory=CallIds, compare=False)
     count: Callable[[str], None] = field(default=uncounted, compare=False)
+    fault: Callable[[Exception], None] = field(default=unheard, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

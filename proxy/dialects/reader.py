@@ -117,6 +117,11 @@ class Reader:
         self._mark = -1
         return held
 
+    def remains(self) -> str:
+        """What is held, and what was not read yet."""
+        held = self.held() if self.holding else ""
+        return "".join((held, self.text[self.at :], *self._queue))
+
     # --- reading
 
     def more(self) -> Steps[bool]:

@@ -77,6 +77,11 @@ class Scanner(ABC):
             self._space.clear()
         return out
 
+    def remains(self) -> list[StreamEvent]:
+        """What was found, and as text all the rest: the scanner has broken, and is not asked again."""
+        text = "".join((*self._space, self.reader.remains()))
+        return [*self._out, *([TextDelta(text, self.choice)] if text else [])]
+
     def passes(self, text: str) -> bool:
         """Whether *text* can be passed on as it is, which is then taken as told: the rule for nearly all text."""
         if not self._searching or self._space or self._fresh or text[-1] in SPACE or self._marks.search(text):

@@ -17,9 +17,13 @@ NOT_KINDS = {
 """What lies among the upstreams and is no kind of its own."""
 
 NOT_DIALECTS = {
+    "choices": "a decoder for each choice",
+    "conforming": "whether arguments keep their schema",
     "decoder": "a scanner behind the port that the states know",
     "ids": "the ids that calls get",
     "port": "what every dialect offers",
+    "reasoning": "answers in which no calls are looked for",
+    "rewriting": "a request as such a model is told it",
     "reader": "text read as if it were all there",
     "scanner": "what surrounds calls, the same in every dialect",
     "schema": "values typed by the schema that a tool declares",
@@ -30,6 +34,7 @@ NOT_DIALECTS = {
 
 NOT_STATES = {
     "answering": "what the states that answer share",
+    "outcomes": "how reading tool calls came out, counted",
     "calls": "what the states that talk to an upstream share",
 }
 """What lies among the states and is none."""
