@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from proxy.course import Course
 from proxy.dialects import DIALECTS
-from proxy.dialects.native import NativeDecoder
+from proxy.dialects.native import NativeDecoder, NativeDialect
 from proxy.routing.gate import KeyGate
 from proxy.testing.client import FakeClient
 from proxy.testing.inprocess import InProcessUpstream
@@ -69,6 +69,13 @@ class BrokenDecoder(NativeDecoder):
     end = crash
 
 
+class BrokenDialect(NativeDialect):
+    """One whose decoder has the bug."""
+
+    def decoder(self, *_of_no_matter):
+        return BrokenDecoder()
+
+
 BROKEN: dict[str, tuple[type, str]] = {
     "validate": (FakeClient, "read_body"),
     "auth": (KeyGate, "identify"),
@@ -88,7 +95,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContext
     def within(state: str) -> Iterator[None]:
         with monkeypatch.context() as patched:
             if state == "tool_parse":
-                patched.setitem(DIALECTS, "native", BrokenDecoder)
+                patched.setitem(DIALECTS, "native", BrokenDialect())
             else:
                 patched.setattr(*BROKEN[state], crash)
             yield

@@ -6,9 +6,12 @@ from pydantic import AfterValidator, model_validator
 
 from proxy.config.clocks import ClockTable
 from proxy.config.fields import Name, Names, Section, Tokens, unique
-from proxy.config.problems import problem, problems
+from proxy.config.problems import nearest, problem, problems, shown
+from proxy.dialects import DIALECTS, NATIVE
 
 _PREFIX_MARK = "/*"
+DEFAULT_TEXT_DIALECT = "json"  # whatever a model has seen in training, it has seen JSON
+TEXT_DIALECTS = tuple(name for name in DIALECTS if name != NATIVE)
 
 
 def _model_id(model_id: str) -> str:
@@ -21,6 +24,12 @@ def _exact(model_id: str) -> str:
     if "*" in model_id:
         raise problem("names one model: '*' has no meaning here")
     return model_id
+
+
+def _dialect(name: str) -> str:
+    if name not in TEXT_DIALECTS:
+        raise problem(f"unknown dialect {shown(name)}; {nearest(name, TEXT_DIALECTS, of='dialects')}")
+    return name
 
 
 ModelId: TypeAlias = Annotated[Name, AfterValidator(_model_id)]
@@ -52,8 +61,20 @@ class Model(Section):
     """What an answer's `model` names: the entry that answered, or what was asked for."""
     upstream_model: Name | None = None
     """The model's name at the upstream; unset: the id."""
-    tools: Literal["auto", "native", "off"] = "auto"
-    """How tools reach the upstream: `native` in its own field, `off` never, `auto` as its kind does it best."""
+    tools: Literal["auto", "native", "text", "off"] = "auto"
+    """How tools are told: `native` in the upstream's own field, `text` in words, `off` never, `auto` as its kind is."""
+    dialect: Annotated[str, AfterValidator(_dialect)] | None = None
+    """How the model writes calls where tools are text; unset: as its kind does."""
+    tool_prompt: str = ""
+    """Said to the model in place of the dialect's own instructions; the tools follow, one line of JSON each."""
+    reasoning_tags: bool = False
+    """Whether text between `<think>` and `</think>`, at the beginning or after a call, is reasoning."""
+    reasoning_preopened: bool = False
+    """With `reasoning_tags`: an answer begins inside of them."""
+    fences: Literal["calls", "whole", "text"] | None = None
+    """Code fences that may hold calls: all, one that is the whole answer, none; unset: as the dialect does it."""
+    entities: Literal["raw", "xml"] | None = None
+    """Whether `&lt;` and the like are decoded in values written as text; unset: as the dialect does it."""
     context_window_tokens: Tokens | None = None
     """What input and output may take together; unset: unknown."""
     max_input_tokens: Tokens | None = None
@@ -80,6 +101,12 @@ class Model(Section):
         if found:
             raise problems("model", found)
         return self
+
+    def dialect_at(self, default: str) -> str:
+        """How the model writes calls, where *default* is how its kind does it best."""
+        if self.tools in ("native", "off") or (self.tools == "auto" and default == NATIVE):
+            return NATIVE
+        return self.dialect or (default if default in TEXT_DIALECTS else DEFAULT_TEXT_DIALECT)
 
     @property
     def prefix(self) -> str | None:

@@ -12,7 +12,7 @@ from proxy.config.fields import NEEDS_RESTART, Section, Unit
 from proxy.config.models import Model
 from proxy.config.script import VERBS, TokenCounts
 from proxy.config.secret import KeyDigest, Secret
-from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
+from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server, Tools
 from proxy.config.session import Session
 from proxy.config.show import toml_value
 from proxy.config.upstreams import KINDS, Credential, QwenCredential, UpstreamBase
@@ -59,6 +59,7 @@ def _blocks() -> Iterator[str]:
     yield _block('`credential = { … }` of an upstream of `kind = "qwen"`', QwenCredential, "UPSTREAMS__0__CREDENTIAL")
     yield _steps()
     yield _block("`[[models]]`", Model, "MODELS__0")
+    yield _block("`[tools]`", Tools, "TOOLS")
     yield _block("`[log]`", Log, "LOG")
 
 

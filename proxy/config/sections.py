@@ -22,6 +22,7 @@ from proxy.config.fields import (
 )
 from proxy.config.problems import kind_of, problem
 from proxy.config.secret import KeyField
+from proxy.dialects.port import MAX_CALL_BYTES
 
 _UNIX_PATH_MAX_BYTES = 107  # sun_path holds 108 with the closing zero; unix(7)
 
@@ -151,6 +152,13 @@ class Breaker(Section):
     """The window in which calls are counted."""
     open_s: Seconds = 15.0
     """How long no call is made then, give or take a tenth; after that one request at a time tries."""
+
+
+class Tools(Section):
+    """Tool calls that models write as text."""
+
+    max_call_bytes: Annotated[Bytes, Field(ge=1024)] = MAX_CALL_BYTES
+    """Longest text of one call, counted in characters; what is longer is no call."""
 
 
 class Log(Section):

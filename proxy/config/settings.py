@@ -5,7 +5,7 @@ from functools import cached_property
 from proxy.config.clocks import Clocks, ClockTable, merged
 from proxy.config.fields import Section
 from proxy.config.models import Model
-from proxy.config.sections import Auth, Breaker, Log, Retry, Server
+from proxy.config.sections import Auth, Breaker, Log, Retry, Server, Tools
 from proxy.config.session import Session
 from proxy.config.upstreams import Upstream
 
@@ -29,6 +29,8 @@ class Settings(Section):
     """The backends."""
     models: tuple[Model, ...] = ()
     """What callers may ask for."""
+    tools: Tools = Tools()
+    """Tool calls that models write as text."""
     log: Log = Log()
     """How the daemon logs."""
 

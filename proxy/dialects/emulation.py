@@ -56,7 +56,7 @@ class Emulation:
 
     def _text(self, event: TextDelta, out: list[StreamEvent]) -> None:
         if self._in_call and self._single_call:
-            self._finish("tool_calls", out)
+            self._finish("tool_calls", event.choice, out)
             return
         text = self._held + event.text
         # The first to be whole counts, as for a model that writes letter by letter; of two, the longer.
@@ -66,7 +66,7 @@ class Emulation:
             if start:
                 out.append(event._replace(text=text[:start]))
             self._held = ""
-            self._finish("stop", out)
+            self._finish("stop", event.choice, out)
             return
         held = max((overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[len(text) - held :]
@@ -75,7 +75,7 @@ class Emulation:
 
     def _call(self, event: ToolCallDelta, out: list[StreamEvent]) -> None:
         if self._single_call and event.index > 0:
-            self._finish("tool_calls", out)
+            self._finish("tool_calls", event.choice, out)
             return
         self._release(out)
         self._in_call = True
@@ -86,6 +86,6 @@ class Emulation:
             out.append(TextDelta(self._held))
             self._held = ""
 
-    def _finish(self, reason: str, out: list[StreamEvent]) -> None:
-        out.append(Finished(reason))
+    def _finish(self, reason: str, choice: int, out: list[StreamEvent]) -> None:
+        out.append(Finished(reason, choice))
         self.cut = True

@@ -1,12 +1,21 @@
 """What every dialect offers: words that tell a model of its tools, and a decoder that finds the calls it writes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from proxy.dialects.ids import CallIds
 from proxy.wire.events import StreamEvent
 
 MAX_CALL_BYTES = 1024 * 1024  # of one call's text: enough for a written file, little enough for any flood
+
+
+def uncounted(_word: str) -> None:
+    """Nobody keeps numbers."""
+
+
+def unheard(_error: Exception) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,9 @@ class DialectOptions:
 
     *reasoning_tags*: text between `<think>` and `</think>` is reasoning; *reasoning_preopened*: the answer begins
     inside.  *fences*: which code fences may hold calls.  *entities*: whether `&lt;` and the like are decoded in values;
-    empty = as the dialect does it.
+    empty = as the dialect does it.  *final*: a dialect that knows a form for the answer itself reads it.  *ids*: those
+    that calls get.  *count* is told in a word what was found, for whoever keeps numbers; *fault*
+    hears of a bug.
     """
 
     reasoning_tags: bool = False
@@ -44,14 +55,22 @@ class DialectOptions:
     fences: Literal["", "whole", "text", "calls"] = ""
     entities: Literal["", "raw", "xml"] = ""
     max_call_bytes: int = MAX_CALL_BYTES
+    final: bool = True
+    ids: CallIds = field(default_factory=CallIds, compare=False)
+    count: Callable[[str], None] = field(default=uncounted, compare=False)
+    fault: Callable[[Exception], None] = field(default=unheard, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A call that the history holds; *arguments* is the text that the caller sent, mostly a JSON object."""
+    """A call that the history holds; *arguments* is the text that the caller sent, mostly a JSON object.
+
+    *tool* is what this request declares under that name, if it does.
+    """
 
     name: str
     arguments: str
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from proxy.ports.upstream import (
     Upstream,
     UpstreamCall,
 )
-from proxy.ports.world import Limits, Ports
+from proxy.ports.world import Limits, Ports, ToolOutcomes
 
 __all__ = [
     "FRESH",
@@ -55,6 +55,7 @@ __all__ = [
     "Route",
     "SessionStore",
     "Slots",
+    "ToolOutcomes",
     "Turn",
     "Upstream",
     "UpstreamCall",

@@ -45,8 +45,9 @@ class Turn:
     text that has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an
     upstream passes on those that its configuration names, and the caller's own key where that is configured.  *plan*
     matters to upstreams that keep conversations.  *tool_block* tells the model in words of the tools that it may call,
-    where they are told as text: the request then declares none, and its calls and results are text already.  *notes*
-    are what adapters want to know again in the next attempt of the same request; they live as long as it does.
+    where they are told as text: the request then declares none.  With *tools_as_text* the calls and results of its
+    history are text already, results still in messages of the role `tool`.  *notes* are what adapters want to know
+    again in the next attempt of the same request; they live as long as it does.
     """
 
     request: ChatRequest
@@ -60,6 +61,7 @@ class Turn:
     caller_headers: MultiMapping[str] = field(default_factory=CIMultiDict)
     plan: Plan = Plan()
     tool_block: str = ""
+    tools_as_text: bool = False
     notes: MutableMapping[str, str] = field(default_factory=dict)
 
 

@@ -65,24 +65,26 @@ class ModelCatalog:
 
     def _all_places(self, settings: Settings) -> dict[tuple[str, str], Place]:
         return {
-            (entry.id, name): self._place(entry.id, name, settings.clocks_for(entry, settings.upstreams_by_name[name]))
+            (entry.id, name): self._place(entry, name, settings.clocks_for(entry, settings.upstreams_by_name[name]))
             for entry in settings.models
             for name in entry.upstream_names
         }
 
-    def _place(self, model_id: str, upstream: str, clocks: Clocks) -> Place:
+    def _place(self, entry: Model, upstream: str, clocks: Clocks) -> Place:
+        configured = self._settings.upstreams_by_name[upstream]
         return Place(
             upstream=self._upstreams[upstream],
             slots=self._slots[upstream],
             clocks=clocks,
-            health=self._healths[upstream].of_model(model_id),
-            always_streams=self._settings.upstreams_by_name[upstream].always_streams,
+            health=self._healths[upstream].of_model(entry.id),
+            always_streams=configured.always_streams,
+            dialect=entry.dialect_at(configured.default_dialect),
         )
 
     def _offered_route(self, entry: Model, upstream: str) -> Route:
         """The route of a model that nobody has configured, but an upstream offers."""
         configured = self._settings.upstreams_by_name[upstream]
-        place = self._place(entry.id, upstream, self._settings.clocks_for(None, configured))
+        place = self._place(entry, upstream, self._settings.clocks_for(None, configured))
         return Route(configured.rules, (Candidate(entry.id, entry.id, entry, (place,)),), count())
 
     def _route(self, entry: Model) -> Route:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -15,7 +16,7 @@ from proxy.deadline import SHUTDOWN, Clock
 from proxy.driver import drive
 from proxy.exchange import Exchange
 from proxy.observe.request_line import log_request
-from proxy.ports import HasCredential, Inherits, Limits, OffersModels, Ports, Upstream
+from proxy.ports import HasCredential, Inherits, Limits, OffersModels, Ports, ToolOutcomes, Upstream
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
 from proxy.routing.health import UpstreamHealth
@@ -69,6 +70,7 @@ class Gateway:
         self.upstreams: dict[str, Upstream] = {}
         self.healths: dict[str, UpstreamHealth] = {}
         self._retired: list[Upstream] = []
+        self.tool_outcomes: ToolOutcomes = Counter()
         self.ports = self._ports(settings)
 
     def _ports(self, settings: Settings) -> Ports:
@@ -81,11 +83,14 @@ class Gateway:
             catalog=ModelCatalog(settings, self.upstreams, self.healths, self._created),
             sessions=StoredSessions(settings.session, self.records, self._leases, self._clock, self._random),
             lifecycle=self,
-            limits=Limits(settings.server.max_body_bytes, settings.server.max_answer_bytes),
+            limits=Limits(
+                settings.server.max_body_bytes, settings.server.max_answer_bytes, settings.tools.max_call_bytes
+            ),
             clocks=settings.clocks_for(None, None),
             lease_wait_s=settings.session.lease_wait_s,
             echo_session=settings.session.echo_in_body,
             retry=settings.retry,
+            tool_outcomes=self.tool_outcomes,
         )
 
     def _build_upstreams(self, settings: Settings) -> dict[str, Upstream]:

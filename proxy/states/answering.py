@@ -1,6 +1,10 @@
 """What the states that answer share: the head of the answer and its writer, its headers, its usage."""
 
-from proxy.dialects import Decoder, decoder_for
+from functools import partial
+
+import structlog
+
+from proxy.dialects import DIALECTS, NATIVE, Decoder, DialectOptions, decoder_for, tool_block, toolset_of
 from proxy.exchange import Exchange
 from proxy.ports import Headers, Ports
 from proxy.wire.answer import (
@@ -16,6 +20,8 @@ from proxy.wire.answer import (
 )
 from proxy.wire.events import Usage
 from proxy.wire.request import text_of
+
+log = structlog.get_logger("turnstile.tools")
 
 NO_REASONING = "off"
 
@@ -36,12 +42,37 @@ def begin_answer(x: Exchange, ports: Ports) -> None:
     x.answer = Answer()
     if request.stream:
         x.frames = frames_for(x.surface, x.head)
-    x.decoder = decoder_of(x)
+    x.decoder = decoder_of(x, ports)
 
 
-def decoder_of(x: Exchange) -> Decoder:
-    """A decoder for the answer of the upstream that was asked last."""
-    return decoder_for("native", x.request, emulate=x.course.place.upstream.kind != "openai")
+def decoder_of(x: Exchange, ports: Ports) -> Decoder:
+    """A decoder for the answer of the upstream that was asked last, as its model entry has it."""
+    entry, dialect = x.course.candidate.entry, x.course.place.dialect
+    options = DialectOptions(
+        reasoning_tags=entry.reasoning_tags,
+        reasoning_preopened=entry.reasoning_preopened,
+        fences=entry.fences or "",
+        entities=entry.entities or "",
+        max_call_bytes=ports.limits.max_call_bytes,
+        count=lambda outcome: ports.tool_outcomes.update([(dialect, outcome)]),
+        fault=partial(decoder_broke, x, ports),
+    )
+    return decoder_for(dialect, x.request, options, emulate_stop=x.course.place.upstream.kind != "openai")
+
+
+def decoder_broke(x: Exchange, ports: Ports, error: Exception) -> None:
+    """A dialect has a bug: the caller gets the text as it is, and we hear of it."""
+    dialect = x.course.place.dialect
+    ports.tool_outcomes[dialect, "broken"] += 1
+    log.error("decoder.broken", request_id=x.request_id, dialect=dialect, exc_info=error)
+
+
+def tool_block_of(x: Exchange) -> str:
+    """What the model is told in words of the tools that it may call; "" where they are not told as text."""
+    place = x.course.place
+    if place.dialect == NATIVE or not x.request.tools:
+        return ""
+    return tool_block(DIALECTS[place.dialect], toolset_of(x.request), x.course.candidate.entry.tool_prompt)
 
 
 def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:
@@ -67,4 +98,4 @@ def usage_of(x: Exchange) -> Usage:
     if x.answer.usage is not None:
         return x.answer.usage
     prompt_tokens = sum(estimate_tokens(text_of(message)) for message in x.request.messages)
-    return estimate_usage(x.answer, prompt_tokens)
+    return estimate_usage(x.answer, prompt_tokens + estimate_tokens(tool_block_of(x)))

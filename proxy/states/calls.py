@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 
+from proxy.dialects import DIALECTS, NATIVE, as_text
 from proxy.errors import (
     ConversationLost,
     CredentialStale,
@@ -15,8 +16,9 @@ from proxy.errors import (
 )
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
+from proxy.states.answering import tool_block_of
 from proxy.wire.events import DELTAS, StreamEvent
-from proxy.wire.request import without_tools
+from proxy.wire.request import ChatRequest, without_tools
 
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
@@ -46,7 +48,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     deadline.start("connect", place.clocks.connect)
     x.call = await place.upstream.open(
         Turn(
-            request=without_tools(x.request) if course.candidate.entry.tools == "off" else x.request,
+            request=told_request(x),
             upstream_model=course.candidate.upstream_model,
             request_id=x.request_id,
             stream=streamed,
@@ -57,9 +59,19 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
             caller_headers=x.client.head.headers,
             plan=plan,
             notes=x.notes,
+            tool_block=tool_block_of(x),
+            tools_as_text=place.dialect != NATIVE,
         )
     )
     attempt.status = 200
+
+
+def told_request(x: Exchange) -> ChatRequest:
+    """The request as the upstream is told it: tools as text, or not at all, where the model entry has it so."""
+    place = x.course.place
+    if place.dialect != NATIVE:
+        return as_text(x.request, DIALECTS[place.dialect])
+    return without_tools(x.request) if x.course.candidate.entry.tools == "off" else x.request
 
 
 def connected(x: Exchange, *, streamed: bool) -> None:

@@ -36,4 +36,4 @@ async def ask(x: Exchange, ports: Ports, *, prefilled: bool) -> None:
         await first_delta(x, ports)
     except MENDED_BEFORE_AN_ANSWER as error:
         raise as_failure(error) from error
-    x.decoder = decoder_of(x)  # what the last one held back was never told
+    x.decoder = decoder_of(x, ports)  # what the last one held back was never told

@@ -1,12 +1,14 @@
 """tool_parse: end the decoder, look at the calls, settle the finish reason of every choice."""
 
+from proxy.dialects import NATIVE
 from proxy.exchange import Exchange
 from proxy.ports import Ports
+from proxy.states.outcomes import count_outcomes
 from proxy.wire.finish import settle_finish
 from statechart.vocabulary import Event
 
 
-async def tool_parse(x: Exchange, _ports: Ports) -> Event:
+async def tool_parse(x: Exchange, ports: Ports) -> Event:
     """What the decoder still held back joins the answer; it leaves with the closing frames.
 
     A call that was cut is never told as finished.  The upstream is let go of: it has said all.
@@ -24,4 +26,6 @@ async def tool_parse(x: Exchange, _ports: Ports) -> Event:
         for index, choice in sorted(x.answer.choices.items())
     }
     x.answer.finishes = x.finishes
+    if x.course.place.dialect != NATIVE:
+        count_outcomes(x, ports)
     return Event.PARSED

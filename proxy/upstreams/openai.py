@@ -15,7 +15,7 @@ from proxy.errors import TurnstileError, UpstreamOversize, UpstreamTruncated
 from proxy.ports import EventSink, Keeps, Turn, UpstreamCall
 from proxy.upstreams.http import CLIENTS, HttpAnswer, HttpTransport
 from proxy.wire.events import Opened, StreamEvent
-from proxy.wire.request import ChatRequest, forwarded_headers, prefilled, presented_key, upstream_body
+from proxy.wire.request import ChatRequest, forwarded_headers, prefilled, presented_key, told_as_text, upstream_body
 from proxy.wire.upstream import ChunkReader, fault_of, read_completion, sniff
 
 MAX_FAULT_BYTES = 64 * 1024  # of an error's body: enough for any message, little enough for any flood
@@ -79,7 +79,9 @@ class OpenAIUpstream:
         await self._http.close()
 
     def _body_for(self, turn: Turn) -> bytes:
-        request = turn.request if turn.prefill is None else prefilled(turn.request, turn.prefill)
+        request = told_as_text(turn.request, turn.tool_block) if turn.tools_as_text else turn.request
+        if turn.prefill is not None:
+            request = prefilled(request, turn.prefill)
         return upstream_body(
             request,
             upstream_model=turn.upstream_model,

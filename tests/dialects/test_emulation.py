@@ -13,7 +13,7 @@ from proxy.wire.events import Finished, ReasoningDelta, StreamEvent, TextDelta, 
 
 
 def emulation(*stop: str, single_call: bool = False) -> Emulation:
-    return Emulation(NativeDecoder(None), stop=stop, single_call=single_call)  # type: ignore[arg-type]  # nothing of it matters
+    return Emulation(NativeDecoder(), stop=stop, single_call=single_call)
 
 
 def run(decoder: Emulation, events: Sequence[StreamEvent]) -> list[StreamEvent]:

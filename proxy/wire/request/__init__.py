@@ -4,7 +4,7 @@ from proxy.wire.request.body import JsonObject, decode_body, encode_json
 from proxy.wire.request.chat import ChatRequest, ResponseFormat, check_chat
 from proxy.wire.request.choice import ToolChoice, ToolMode
 from proxy.wire.request.completions import completions_to_chat
-from proxy.wire.request.forward import prefilled, upstream_body, without_tools
+from proxy.wire.request.forward import prefilled, told_as_text, upstream_body, without_tools
 from proxy.wire.request.headers import (
     NEVER_FORWARDED,
     Delivery,
@@ -45,6 +45,7 @@ __all__ = [
     "request_id",
     "session_id",
     "text_of",
+    "told_as_text",
     "upstream_body",
     "without_tools",
 ]

@@ -48,6 +48,43 @@ def prefilled(request: ChatRequest, text: str) -> ChatRequest:
     return replace(request, messages=messages, body={**request.body, "messages": messages})
 
 
+def told_as_text(request: ChatRequest, tool_block: str) -> ChatRequest:
+    """Return the request for a model that knows tools as text alone.
+
+    *tool_block* follows the system text after a blank line.  Results, which are text already, become user messages:
+    those that stand together become one.
+    """
+    messages: list[JsonObject] = []
+    in_results = False
+    for message in request.messages:
+        if message["role"] != "tool":
+            messages.append(message)
+        elif in_results:
+            messages[-1] = {"role": "user", "content": f"{messages[-1]['content']}\n\n{text_of(message)}"}
+        else:
+            messages.append({"role": "user", "content": text_of(message)})
+        in_results = message["role"] == "tool"
+    if tool_block:
+        messages = _with_block(messages, tool_block)
+    return replace(request, messages=messages, body={**request.body, "messages": messages})
+
+
+def _with_block(messages: list[JsonObject], tool_block: str) -> list[JsonObject]:
+    """Put the block behind the last of the system messages that a history begins with."""
+    count = 0
+    while count < len(messages) and messages[count]["role"] in ("system", "developer"):
+        count += 1
+    if not count:
+        return [{"role": "system", "content": tool_block}, *messages]
+    last = messages[count - 1]
+    content = last.get("content")
+    if type(content) is list:
+        content = [*content, {"type": "text", "text": f"\n\n{tool_block}"}]
+    else:
+        content = f"{content}\n\n{tool_block}" if content else tool_block
+    return [*messages[: count - 1], {**last, "content": content}, *messages[count:]]
+
+
 def without_tools(request: ChatRequest) -> ChatRequest:
     """Return the request as if no tool had been declared; what was said of tools before stays as it is."""
     said = ("tools", "tool_choice", "parallel_tool_calls")
