@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import ClassVar, Literal
 
 from proxy.dialects.port import DialectOptions, Toolset
-from proxy.dialects.reader import SPACE, Mismatch, Reader, Steps
+from proxy.dialects.reader import SPACE, Mismatch, Oversize, Reader, Steps
 from proxy.wire.events import ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
 
 FENCE_INDENT = 3  # blanks that may stand before a fence; CommonMark §4.5
@@ -17,6 +17,7 @@ _SPACES = re.compile(r"[ \t\r\n]*")
 _BLANKS = re.compile(r"[ \t\r]*")
 _TICKS = {"`": re.compile(r"`*"), "~": re.compile(r"~*")}
 _NEITHER = {"`": re.compile(r"[^`\n]*"), "~": re.compile(r"[^~\n]*")}
+_INFO = re.compile(r"[^`\n]*")
 _NEVER = r"(?!)"
 
 
@@ -32,12 +33,14 @@ class Scanner(ABC):
     """Tells text, calls and reasoning apart in one choice of an answer.
 
     A dialect gives *opener*, a pattern of where a call may begin (matching also what at the end of the piece may still
-    become that), and `candidate`, which reads it.  `candidate` either tells calls, by `call` or by `open_call` and
-    `fragment`, or raises `Mismatch` before it has told anything: then what it has read is text.
+    become that), *line_opener*, one of where it may at the beginning of a line, and `candidate`, which reads it.  That
+    either tells calls, by `call` or by `begin_call` and `fragment`, or raises `Mismatch` before it has told anything:
+    then what it has read is text.
     """
 
-    opener: ClassVar[str] = _NEVER
-    fence_infos: ClassVar[tuple[str, ...]] = ("",)  # what may stand behind a fence around calls; None: anything
+    opener: str = ""
+    line_opener: str = ""
+    fence_infos: ClassVar[tuple[str, ...] | None] = ("",)  # what may stand behind a fence around calls; None: anything
     default_fences: ClassVar[Literal["whole", "text", "calls"]] = "whole"
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
@@ -46,10 +49,15 @@ class Scanner(ABC):
         self.reader = Reader(options.max_call_bytes)
         self.choice = 0
         self.half = False  # a call was told that will never be whole
+        self.oversize = False  # that is because it was too large; what follows is not looked at
         self.calls = 0  # told so far
-        self._out: list[StreamEvent] = []
-        self._told = self._out  # where events are told: held back while it is not sure that they are any
-        self._marks = re.compile(self._pattern())
+        self._out: list[StreamEvent] = []  # certain
+        self._told = self._out  # where events go; inside a fence that may hold calls they wait elsewhere
+        self._fragments: list[str] = []  # of the call that was opened last: joined to one event for each piece
+        self._marks = self._pattern(self.opener, self.line_opener)
+        self._marks_in_line = (
+            self._pattern(self.opener, r"\n") if self.line_opener else self._marks
+        )  # behind other text
         self._space: list[str] = []  # after the text that was told: it is text unless a call follows
         self._fresh = True  # nothing but white space since the beginning, or since a call
         self._after_call = False  # nothing but white space since a call
@@ -79,6 +87,8 @@ class Scanner(ABC):
 
     def remains(self) -> list[StreamEvent]:
         """What was found, and as text all the rest: the scanner has broken, and is not asked again."""
+        if not self.fenced:
+            self._flush()
         text = "".join((*self._space, self.reader.remains()))
         return [*self._out, *([TextDelta(text, self.choice)] if text else [])]
 
@@ -93,10 +103,31 @@ class Scanner(ABC):
 
     def call(self, name: str, arguments: str, theirs: str | None = None) -> None:
         """Tell a whole call; *theirs* is the id that the model gave it."""
-        self.fragment(self.open_call(name, theirs), arguments)
+        self.open_call(name, theirs)
+        self.fragment(arguments)
 
-    def open_call(self, name: str, theirs: str | None = None) -> int:
-        """Tell that a call begins; its index."""
+    def begin_call(self, name: str) -> None:
+        """Tell that a call begins whose end has not come: from here on nothing of it can become text."""
+        if not self.fenced:
+            self.reader.let_go()
+        self.open_call(name)
+
+    def swallow(self, closer: str) -> Steps[None]:
+        """Read white space, and a *closer* that may stand behind a call."""
+        reader = self.reader
+        while (yield from reader.more()):
+            found = _SPACES.match(reader.text, reader.at)
+            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
+            self.say(found[0])
+            reader.at = found.end()
+            if reader.at < len(reader.text):
+                break
+        if closer and (yield from reader.ahead(closer)):
+            reader.at += len(closer)
+
+    def open_call(self, name: str, theirs: str | None = None) -> None:
+        """Tell that a call begins."""
+        self._flush()
         index = self.calls
         self.calls += 1
         self._told.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
@@ -104,17 +135,16 @@ class Scanner(ABC):
         self._fresh = self._after_call = True
         self._untouched = False
         self._indent = -1
-        return index
 
-    def fragment(self, index: int, arguments: str) -> None:
-        """Tell the next piece of a call's arguments."""
-        if arguments:
-            self._told.append(ToolCallDelta(index, None, None, arguments, self.choice))
+    def fragment(self, arguments: str) -> None:
+        """Tell the next piece of the arguments of the call that was opened last."""
+        self._fragments.append(arguments)
 
     def say(self, text: str) -> None:
         """Tell text; white space at its end waits, since it goes if a call follows."""
         if not text:
             return
+        self._flush()
         self._tell_line(text)
         if self._after_call:
             text = text.lstrip(SPACE)
@@ -153,17 +183,29 @@ class Scanner(ABC):
 
     # --- plain text
 
-    def _pattern(self) -> str:
-        think = beginnings(THINK) if self.options.reasoning_tags else _NEVER
-        return rf"{self.opener}|[`~]|{think}" if self.toolset.tools else think
+    def _pattern(self, *openers: str) -> re.Pattern[str]:
+        """What plain text ends at.  Each alternative begins with a literal, so that `re` looks for those alone."""
+        marks = [*openers, "`", "~"] if self.toolset.tools else []
+        if self.options.reasoning_tags:
+            marks.append(beginnings(THINK))
+        return re.compile("|".join(filter(None, marks)) or _NEVER)
 
     def _go_on(self) -> list[StreamEvent]:
         self._searching = False
         next(self._run, None)
+        self._flush()
         out, self._out = self._out, []
         if not self.fenced:
             self._told = self._out
         return out
+
+    def _flush(self) -> None:
+        """Tell the fragments that have come since the last piece."""
+        if self._fragments:
+            arguments = "".join(self._fragments)
+            self._fragments.clear()
+            if arguments:
+                self._told.append(ToolCallDelta(self.calls - 1, None, None, arguments, self.choice))
 
     def _tell_line(self, text: str) -> None:
         """Keep count of the blanks that the last line begins with."""
@@ -185,8 +227,11 @@ class Scanner(ABC):
                 if not (yield from reader.more()):
                     return
                 self._searching = False
-            found = self._marks.search(reader.text, reader.at)
+            marks = self._marks if self._indent >= 0 else self._marks_in_line
+            found = marks.search(reader.text, reader.at)
             end = found.start() if found else len(reader.text)
+            if found and found[0] == "\n":
+                end, found = end + 1, None
             self.say(reader.text[reader.at : end])
             reader.at = end
             if found:
@@ -210,8 +255,14 @@ class Scanner(ABC):
                 yield from self.candidate()
             except Mismatch as mismatch:
                 yield from self._release(mismatch)
+            except Oversize:
+                self.half = self.oversize = True
+                reader.unbind()
+                while (yield from reader.more()):
+                    reader.at = len(reader.text)
             else:
                 reader.release()
+                reader.unbind()
                 yield from self.joined()
 
     def _release(self, mismatch: Mismatch) -> Steps[None]:
@@ -249,6 +300,7 @@ class Scanner(ABC):
         self._fresh, self._indent = False, 0
 
     def _think(self, text: str) -> None:
+        self._flush()
         self._told.append(ReasoningDelta(text, self.choice))
 
     # --- code
@@ -300,38 +352,40 @@ class Scanner(ABC):
     def _fence(self, fence: str) -> Steps[None]:
         """Read a fenced block whose opening *fence* has been read and is held."""
         mode = self.options.fences or self.default_fences
-        closed = False
         if mode == "calls" or (mode == "whole" and self._untouched):
             before = self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
             self._told, self.fenced = [], True
             try:
                 yield from self._fenced_calls(fence)
-                closed = True
                 if mode == "whole":
                     yield from self._nothing_more()
             except Mismatch:
+                self._fragments.clear()
                 self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls = before
                 self._told, self.half, self.fenced = self._out, False, False
                 self.abandoned()
             else:
                 self.reader.release()
+                self._flush()
                 self._out += self._told
                 self._told, self.fenced = self._out, False
                 yield from self.joined()
                 return
         text = self.reader.release()
-        self.say(text)
-        if not closed:
-            yield from self._fence_text(fence, in_first_line="\n" not in text)
+        self.say(fence)
+        self.reader.back(text[len(fence) :])  # no fence of calls: what ends it is to be found anew
+        yield from self._fence_text(fence)
 
     def _fenced_calls(self, fence: str) -> Steps[None]:
         """Read a fence's line, calls, and the closing fence; anything else is a `Mismatch`."""
         reader = self.reader
         yield from reader.skip(_BLANKS)
-        info = yield from reader.word(self.fence_infos)
-        yield from reader.skip(_BLANKS)
-        if info not in self.fence_infos or not (yield from reader.literal("\n")):
+        if self.fence_infos is None:
+            yield from reader.skip(_INFO)
+        elif (yield from reader.word(self.fence_infos)) not in self.fence_infos:
             raise Mismatch
+        yield from reader.skip(_BLANKS)
+        yield from reader.expect("\n")
         calls = self.calls
         while True:
             yield from reader.skip(_SPACES)
@@ -339,10 +393,11 @@ class Scanner(ABC):
             if self.calls > calls:
                 if char == fence[0]:
                     break
-                if not char and reader.settled:
+                if not char and reader.settled and not self.half:
                     return
             if not char or char in "`~":
                 raise Mismatch
+            self._indent = 0
             yield from self.candidate()
             yield from self.joined_in_fence()
         run = yield from reader.run(_TICKS[fence[0]])
@@ -360,11 +415,11 @@ class Scanner(ABC):
         """A call has been read inside a fence; what follows may belong to it."""
         yield from ()
 
-    def _fence_text(self, fence: str, *, in_first_line: bool) -> Steps[None]:
+    def _fence_text(self, fence: str) -> Steps[None]:
         """Tell what is inside a fence, up to the closing one."""
         reader, tick = self.reader, fence[0]
         neither = _NEITHER[tick]
-        if in_first_line and tick == "`" and (yield from self._rest_of_info()):
+        if tick == "`" and (yield from self._rest_of_info()):
             yield from self._inline_code(len(fence))
             return
         while (yield from reader.more()):
