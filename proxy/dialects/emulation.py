@@ -18,6 +18,7 @@ class Emulation:
     """Wraps a decoder.  Text ends before the first stop string, and never ends within one that may still become whole.
 
     With *single_call* nothing follows the first whole tool call.  Arguments are never looked at for stop strings.
+    What comes after the cut may still be fed: it tells whether anything of weight was cut off.
     """
 
     def __init__(self, decoder: Decoder, *, stop: Sequence[str], single_call: bool) -> None:
@@ -27,6 +28,7 @@ class Emulation:
         self._held = ""
         self._in_call = False
         self._cut = False
+        self.cut_blank = True  # nothing but white space was cut off, so far
 
     @property
     def cut(self) -> bool:
@@ -53,8 +55,8 @@ class Emulation:
         out: list[StreamEvent] = []
         for event in events:
             if self._cut:
-                break
-            if isinstance(event, TextDelta):
+                self._lose(event)
+            elif isinstance(event, TextDelta):
                 self._text(event, out)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, out)
@@ -67,6 +69,7 @@ class Emulation:
     def _text(self, event: TextDelta, out: list[StreamEvent]) -> None:
         if self._in_call and self._single_call:
             self._finish("tool_calls", event.choice, out)
+            self._lose(event)
             return
         text = self._held + event.text
         # The first to be whole counts, as for a model that writes letter by letter; of two, the longer.
@@ -77,6 +80,7 @@ class Emulation:
                 out.append(event._replace(text=text[:start]))
             self._held = ""
             self._finish("stop", event.choice, out)
+            self._lose(event._replace(text=text[start:]))
             return
         held = max((overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[len(text) - held :]
@@ -86,6 +90,7 @@ class Emulation:
     def _call(self, event: ToolCallDelta, out: list[StreamEvent]) -> None:
         if self._single_call and event.index > 0:
             self._finish("tool_calls", event.choice, out)
+            self._lose(event)
             return
         self._release(out)
         self._in_call = True
@@ -99,3 +104,8 @@ class Emulation:
     def _finish(self, reason: str, choice: int, out: list[StreamEvent]) -> None:
         out.append(Finished(reason, choice))
         self._cut = True
+
+    def _lose(self, event: StreamEvent) -> None:
+        """Drop what lies beyond the cut."""
+        blank = not event.text.strip() if isinstance(event, TextDelta) else not isinstance(event, ToolCallDelta)
+        self.cut_blank = self.cut_blank and blank

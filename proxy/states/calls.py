@@ -6,6 +6,7 @@ from functools import partial
 from math import inf
 
 from proxy.dialects import DIALECTS, NATIVE, as_text
+from proxy.dialects.emulation import Emulation
 from proxy.errors import (
     ConversationLost,
     CredentialStale,
@@ -141,3 +142,31 @@ async def receive(x: Exchange) -> Sequence[StreamEvent]:
         raise as_failure(error) from error
     finally:
         deadline.stop("tail")
+
+
+async def end_early(x: Exchange) -> None:
+    """We have had enough of the answer: cancel it, unless it is about to end by itself.
+
+    An upstream that keeps the conversation gets the clock `tail` for that.  If all that it still says is white space,
+    it keeps what was told, and a next turn can go on from there.
+    """
+    call, decoder, tail_s = x.call, x.decoder, x.course.place.clocks.tail
+    assert call is not None  # noqa: S101 - an answer was under way
+    if x.course.place.upstream.keeps != "nothing" and tail_s and isinstance(decoder, Emulation):
+        x.deadline.start("tail", tail_s)
+        try:
+            while decoder.cut_blank and not call.complete:
+                decoder.feed(await call.receive())
+        except asyncio.CancelledError:
+            if not x.deadline.caught("tail"):
+                raise
+            call.settle()
+        except TurnstileError:
+            pass  # what was told is whole; it can't be continued, that is all
+        finally:
+            x.deadline.stop("tail")
+        if call.complete:
+            decoder.end()  # what it holds back was cut off as well
+            if decoder.cut_blank:
+                return
+    x.drop_call()

@@ -3,7 +3,7 @@
 from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.states.calls import has_delta, receive
+from proxy.states.calls import end_early, has_delta, receive
 from statechart.vocabulary import Event
 
 
@@ -25,5 +25,5 @@ async def read(x: Exchange, ports: Ports) -> Event:
     deadline.stop("idle")
     deadline.stop("progress")
     if x.decoder.cut:
-        x.drop_call()
+        await end_early(x)
     return Event.ENDED

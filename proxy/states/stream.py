@@ -6,7 +6,7 @@ from math import inf
 from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.states.calls import flow, has_delta, receive
+from proxy.states.calls import end_early, flow, has_delta, receive
 from proxy.wire.events import StreamEvent
 from statechart.vocabulary import Event
 
@@ -30,7 +30,7 @@ async def stream(x: Exchange, ports: Ports) -> Event:
             await flow(x, relay)
     relay.end()
     if x.decoder.cut:
-        x.drop_call()
+        await end_early(x)
     return Event.ENDED
 
 

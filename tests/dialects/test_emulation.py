@@ -138,3 +138,36 @@ def test_a_single_call_that_nothing_follows_ends_by_itself() -> None:
 
     assert run(decoder, [call, Finished("tool_calls")]) == [call, Finished("tool_calls")]
     assert not decoder.cut
+
+
+CALL = ToolCallDelta(0, "c", "f", "{}")
+
+
+@pytest.mark.parametrize(
+    ("decoder", "events", "blank"),
+    [
+        (emulation("\n\n"), [TextDelta("One.\n\n")], True),
+        (emulation("\n\n"), [TextDelta("One.\n\n"), TextDelta(" \n"), Finished("stop")], True),
+        (emulation("\n\n"), [TextDelta("One.\n\n Two")], False),
+        (emulation("\n\n"), [TextDelta("One.\n\n"), TextDelta("Two")], False),
+        (emulation("\n\n"), [TextDelta("One.\n\n"), CALL], False),
+        (emulation("END"), [TextDelta("One.END")], False),
+        (emulation(single_call=True), [CALL, TextDelta(" \n"), Finished("stop")], True),
+        (emulation(single_call=True), [CALL, TextDelta("And")], False),
+        (emulation(single_call=True), [CALL, CALL._replace(index=1)], False),
+    ],
+)
+def test_whether_anything_of_weight_was_cut_off_is_known(
+    decoder: Emulation, events: list[StreamEvent], *, blank: bool
+) -> None:
+    """An upstream that keeps the conversation keeps more than was told, if so."""
+    run(decoder, events)
+
+    assert (decoder.cut, decoder.cut_blank) == (True, blank)
+
+
+def test_nothing_comes_of_what_is_fed_after_the_cut() -> None:
+    decoder = emulation("END")
+    decoder.feed([TextDelta("OneEND")])
+
+    assert decoder.feed([TextDelta("Two"), CALL, Finished("stop")]) == []

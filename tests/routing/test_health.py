@@ -165,3 +165,72 @@ def test_a_call_is_heard_once(upstream: UpstreamHealth) -> None:
     visit.leave(UpstreamFailed())
 
     assert model.wait_s() == 0
+
+
+class Login:
+    """A credential that can be replaced."""
+
+    def __init__(self) -> None:
+        self.state = "valid"
+        self.version = 1
+
+
+@pytest.fixture
+def login() -> Login:
+    return Login()
+
+
+@pytest.fixture
+def with_login(clock: ManualClock, login: Login) -> UpstreamHealth:
+    return UpstreamHealth(Breaker(), clock, Random(1), shared_credential=True, login=login)
+
+
+@pytest.mark.parametrize("error", [UpstreamAuthFailed(), UpstreamChallenge()])
+async def test_a_login_that_was_refused_is_suspect_until_it_serves_again(
+    with_login: UpstreamHealth, clock: ManualClock, error: TurnstileError
+) -> None:
+    model = with_login.of_model("m")
+    assert with_login.credential_state == "valid"
+    model.enter().leave(error)
+    assert (with_login.credential_state, model.wait_s()) == ("suspect", 60)
+    await clock.advance(60)
+    assert (with_login.credential_state, model.wait_s()) == ("suspect", 0)
+    model.enter().leave(None)
+    assert with_login.credential_state == "valid"
+
+
+def test_a_success_ends_the_suspicion_at_once(with_login: UpstreamHealth) -> None:
+    """Of a call that was under way when another one was refused."""
+    model = with_login.of_model("m")
+    under_way = model.enter()
+    model.enter().leave(UpstreamAuthFailed())
+    under_way.leave(None)
+
+    assert (with_login.credential_state, model.wait_s()) == ("valid", 0)
+
+
+def test_another_login_ends_the_suspicion_at_once(with_login: UpstreamHealth, login: Login) -> None:
+    model = with_login.of_model("m")
+    model.enter().leave(UpstreamChallenge())
+    login.version += 1
+
+    assert (model.wait_s(), with_login.credential_state) == (0, "valid")
+
+
+def test_a_login_out_of_quota_is_set_aside_but_not_suspect(with_login: UpstreamHealth) -> None:
+    model = with_login.of_model("m")
+    model.enter().leave(InsufficientQuota())
+
+    assert (model.wait_s(), with_login.credential_state) == (60, "valid")
+
+
+def test_what_the_login_says_of_itself_is_told(with_login: UpstreamHealth, login: Login) -> None:
+    login.state = "expired"
+
+    assert with_login.credential_state == "expired"
+
+
+def test_an_upstream_without_a_login_of_its_own_has_no_state_of_one(upstream: UpstreamHealth) -> None:
+    upstream.of_model("m").enter().leave(UpstreamAuthFailed())
+
+    assert upstream.credential_state is None

@@ -13,6 +13,7 @@ from proxy.upstreams.qwen.credential import Standing
 from proxy.upstreams.qwen.site import QwenSite
 
 FETCH_S = 10.0  # how long the list may take
+FIRST_LIST_S = 2.0  # how long whoever lists the models waits for a list when there is none
 AGAIN_AFTER_S = 60.0  # after a failure
 
 log = structlog.get_logger("turnstile.models")
@@ -39,10 +40,10 @@ class Offers:
         return self.known
 
     async def settle(self) -> None:
-        """Wait for the first list."""
+        """Wait for the first list, for a moment."""
         self.current()
         if self._fetch is not None and not self.known:
-            await asyncio.wait([self._fetch])
+            await asyncio.wait([self._fetch], timeout=FIRST_LIST_S)
 
     def inherit(self, before: "Offers") -> None:
         """Serve the list of *before* until there is a new one."""

@@ -108,7 +108,7 @@ class QwenUpstream:
         step = self._step(turn)
         login = self.credential.take()
         connected = turn.on_connected
-        made_by_this_request = f"{self.name} {turn.upstream_model}"
+        made_by_this_request = f"{self.name} {turn.upstream_model} {self.credential.version}"
         chat_id = step.chat_id or turn.notes.get(made_by_this_request)
         if chat_id is None:
             chat_id = await self._site.create_chat(login, turn.upstream_model, connected)

@@ -53,7 +53,9 @@ class _Report(NamedTuple):
 
 def tells_fault(told: Mapping[str, Any]) -> bool:
     """Whether a decoded body, or an event of a stream, tells that something went wrong."""
-    return bool(told.get("error")) or told.get("success") is False or "response.stopped" in told or _is_guard(told)
+    if told.get("error") or told.get("success") is False or "response.stopped" in told:
+        return True
+    return "choices" not in told and _is_guard(told)
 
 
 def fault_told(told: Mapping[str, Any], *, clean: Clean = redact) -> TurnstileError:

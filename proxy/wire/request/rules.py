@@ -38,17 +38,16 @@ class ModelRules:
 
 def common_rules(rules: Sequence[ModelRules], *, require_user: bool) -> ModelRules:
     """What may be sent wherever a request may go: what each one of several upstreams takes."""
-    if len(rules) == 1:
-        return replace(rules[0], require_user=require_user)
     others = [each for each in rules if not each.openai]
+    if len(others) < 2:
+        return replace(others[0] if others else rules[0], require_user=require_user)
     return ModelRules(
-        openai=not others,
         require_user=require_user,
-        content_parts=frozenset.intersection(*(each.content_parts for each in others)) if others else frozenset(),
+        content_parts=frozenset.intersection(*(each.content_parts for each in others)),
         any_part=all(each.any_part for each in others),
-        honoured=frozenset.intersection(*(each.honoured for each in others)) if others else frozenset(),
-        refused=frozenset().union(*(each.refused for each in others)),
-        id_fields=frozenset().union(*(each.id_fields for each in others)),
+        honoured=frozenset.intersection(*(each.honoured for each in others)),
+        refused=frozenset.union(*(each.refused for each in others)),
+        id_fields=frozenset.union(*(each.id_fields for each in others)),
         needs_new_text=any(each.needs_new_text for each in others),
     )
 

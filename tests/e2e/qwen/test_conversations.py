@@ -188,3 +188,35 @@ async def test_changed_system_text_is_another_conversation(start):
 
     assert daemon.session == "replay"
     assert daemon.site.contexts[-1][0] == ("system", "B")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_stop_string_that_cuts_off_nothing_but_white_space_leaves_a_node_to_go_on_from(start, stream):
+    """What the site keeps is then what was told."""
+    daemon = await start()
+    daemon.site.answers(Says(("One.", "\n\n", " \n")))
+    one = await daemon.says("Count!", stop=["\n\n"], stream=stream)
+    await daemon.says("Count!", one, "Go on.")
+
+    assert one == "One."
+    assert (daemon.site.stops, daemon.session, len(daemon.site.chats)) == ([], "hit", 1)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Says(("One.", "\n\n", " Two."), ends="stall", after=4),
+        Says(("One.", "\n\n", " \n"), ends="stall", after=4),
+        Says(("One.", "\n\n"), ends="reset", after=3),
+    ],
+)
+async def test_a_stop_string_that_cuts_off_more_or_a_site_that_goes_on_is_replayed(start, stream, answer):
+    daemon = await start(clocks={"tail": 0.2})
+    daemon.site.answers(answer)
+    one = await daemon.says("Count!", stop=["\n\n"], stream=stream)
+    await daemon.says("Count!", one, "Go on.")
+
+    assert one == "One."
+    assert (daemon.session, len(daemon.site.chats)) == ("replay", 2)
+    assert len(daemon.site.stops) == (answer.ends == "stall")

@@ -238,6 +238,19 @@ async def test_another_model_of_the_same_request_has_a_chat_of_its_own(connect):
     assert [each["models"] for each in line.site.created] == [["qwen3-max"], ["qwen3-plus"]]
 
 
+async def test_another_login_never_meets_the_chat_of_the_one_before(connect, tmp_path, clock):
+    path = tmp_path / "login.json"
+    path.write_text('{"token": "t1", "cookies": "c=1"}')
+    line = await connect(credential={"mode": "managed", "path": str(path)})
+    notes: dict[str, str] = {}
+    await line.ask(U1, notes=notes)
+    path.write_text('{"token": "another", "cookies": "c=1"}')
+    await clock.advance(1.0)
+    await line.ask(U1, notes=notes)
+
+    assert len(line.site.created) == 2
+
+
 async def test_parts_that_are_no_text_are_refused_or_named(connect):
     image = {"type": "image_url", "image_url": {"url": "https://h/x.png"}}
     told = {"role": "user", "content": [{"type": "text", "text": "See:"}, image]}

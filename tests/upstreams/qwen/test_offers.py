@@ -139,8 +139,9 @@ async def test_offered_models_are_listed_after_those_configured_and_answer():
             assert refused.error["code"] == "context_length_exceeded"
 
 
-@pytest.mark.parametrize("refusal", [Refuses(500, {}), Refuses.page()])
-async def test_without_a_list_only_the_models_of_this_upstream_are_missing(refusal):
+@pytest.mark.parametrize("refusal", [Refuses(500, {}), Refuses.page(), Refuses(cut="stall")])
+async def test_without_a_list_only_the_models_of_this_upstream_are_missing(refusal, monkeypatch):
+    monkeypatch.setattr("proxy.upstreams.qwen.offers.FIRST_LIST_S", 0.05)
     async with QwenSite() as site:
         site.model_list = refusal
         async with GatewayServer(config(site)) as gateway:
