@@ -10,7 +10,10 @@ from proxy.config.fields import NEEDS_RESTART, Positive, Seconds, Section, Text,
 from proxy.config.problems import problem
 from proxy.config.secret import Origin, Secret, resolved_secret
 
-_STORE_FORMS = "memory:, sqlite:///path/sessions.db, redis://host:6379/0, rediss://…, unix:///path/redis.sock"
+_STORE_FORMS = (
+    "memory:, sqlite:///path/sessions.db, redis://[[user]:password@]host:6379/0, unix:///path/redis.sock,"
+    " redis+sentinel://host:26379,host:26379/service/0, redis+cluster://host:6379,host:6379, and rediss… for TLS"
+)
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HEADER = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
@@ -53,7 +56,7 @@ class Session(Section):
     """Conversations with upstreams that keep the history themselves."""
 
     store: Annotated[StoreUrl, NEEDS_RESTART] = Field(default=Secret("", ""))
-    """`memory:`, `sqlite:///path`, `redis://…` (`env:` and `file:` too); empty = SQLite in the state directory."""
+    """`memory:`, `sqlite:///path`, `redis://…` in any form (`env:`, `file:`); empty = SQLite in the state folder."""
     key: Literal["history", "client", "first_message"] = "history"
     """How a request without an id finds its conversation: by what was said, by who asks, or by the first message."""
     ttl_s: Seconds = 1800.0

@@ -65,7 +65,10 @@ class DegradingStore:
                 else:
                     self._outstanding.settled(lease)
                 return there
+        before = self._here.holder(lease)
         here = await self._here.take(lease, reads, hold_s=hold_s, keep_s=keep_s)
+        if before is not None and here.held and before != lease:  # it ran out; there it must not come to life again
+            self._outstanding.given_back(before)
         if not here.held:  # it may have been granted there
             self._outstanding.given_back(lease)
         if there is None:

@@ -135,11 +135,16 @@ class MemoryStore:
         """Whether it is its asker's, and nobody else's."""
         return self._own(lease) is not None
 
+    def holder(self, lease: Lease) -> Lease | None:
+        """Who was last granted what *lease* asks for, and has not given it back."""
+        hold = self._holds.get((lease.partition, lease.key))
+        return hold.lease if hold is not None else None
+
     def holds(self) -> Sequence[tuple[Lease, float, float]]:
-        """The leases that have not run out: for how many seconds yet, and for how many it is told after that."""
+        """The leases that were not given back: for how many seconds yet, and for how many that is told afterwards."""
         now = self._clock.now()
-        live = [hold for hold in self._holds.values() if now < hold.until]
-        return [(hold.lease, hold.until - now, _keep_s(hold.forgotten - hold.until)) for hold in live]
+        known = [hold for hold in self._holds.values() if now < hold.forgotten]
+        return [(hold.lease, max(0.0, hold.until - now), _keep_s(hold.forgotten - hold.until)) for hold in known]
 
     def late(self, partition: str, key: str) -> Late | None:
         """A record, and how long ago it was written."""

@@ -157,19 +157,19 @@ MERGE = Script(
     COMMON
     + """
 local puts, merged = tonumber(ARGV[2]), 0
-local function newer(key, age_ms)
+local function untouched_since(key, age_ms)
     local _, written = header(key)
-    return not written or tonumber(written) < now - age_ms
+    return not written or tonumber(written) <= now - age_ms
 end
 for i = 3, 2 + 5 * puts, 5 do
     local key, age_ms = ARGV[i], tonumber(ARGV[i + 3])
-    if newer(key, age_ms) then
+    if untouched_since(key, age_ms) then
         put(key, ARGV[i + 1], ARGV[i + 2], now - age_ms, tonumber(ARGV[i + 4]))
         merged = merged + 1
     end
 end
 for i = 3 + 5 * puts, #ARGV, 2 do
-    if newer(ARGV[i], tonumber(ARGV[i + 1])) then drop(ARGV[i]) end
+    if untouched_since(ARGV[i], tonumber(ARGV[i + 1])) then drop(ARGV[i]) end
 end
 return merged
 """

@@ -37,7 +37,7 @@ def shared_server(running, tmp_path_factory):
     return shared
 
 
-@pytest.fixture(params=["memory", "sqlite", *REMOTE])
+@pytest.fixture(params=["memory", "sqlite", *REMOTE, pytest.param("degrading", marks=pytest.mark.real)])
 async def subject(request, tmp_path, shared_server) -> AsyncIterator[Subject]:
     """A store that holds nothing yet."""
     match request.param:
@@ -45,6 +45,8 @@ async def subject(request, tmp_path, shared_server) -> AsyncIterator[Subject]:
             made = stores.memory()
         case "sqlite":
             made = stores.sqlite(tmp_path)
+        case "degrading":
+            made = stores.degrading(shared_server("valkey").url)
         case name:
             made = stores.redis(shared_server(name).url)
     yield made

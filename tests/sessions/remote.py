@@ -81,15 +81,15 @@ class FakeRemote:
     async def merge(self, partition: str, puts: Sequence[Late], drops: Sequence[Dropped]) -> None:
         async with self._asked():
             for late in puts:
-                if self._is_newer(partition, late.put.key, late.age_s):
+                if self._untouched_since(partition, late.put.key, late.age_s):
                     await self.inner.write(partition, (late.put,), keep_s=late.keep_s)
             for dropped in drops:
-                if self._is_newer(partition, dropped.key, dropped.age_s):
+                if self._untouched_since(partition, dropped.key, dropped.age_s):
                     self.inner._drop(partition, dropped.key)
 
-    def _is_newer(self, partition: str, key: str, age_s: float) -> bool:
+    def _untouched_since(self, partition: str, key: str, age_s: float) -> bool:
         known = self.inner.late(partition, key)
-        return known is None or known.age_s > age_s
+        return known is None or known.age_s >= age_s
 
     async def close(self) -> None:
         await self.inner.close()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from proxy.clock import LoopClock
+from proxy.sessions.degraded import DegradingStore
 from proxy.sessions.memory import MemoryStore
 from proxy.sessions.redis import RedisStore
 from proxy.sessions.redis_url import parsed
@@ -110,6 +112,12 @@ def redis_store(url: str, *, prefix: str = "test", timeout_s: float = PATIENCE_S
 def redis(url: str) -> Subject:
     """A server, as two processes have it open."""
     return Subject(redis_store(url), redis_store(url), really)
+
+
+def degrading(url: str) -> Subject:
+    """The same, as workers really have it: with memory that would stand in."""
+    both = [DegradingStore(redis_store(url), LoopClock(), max_records=1_000) for _ in range(2)]
+    return Subject(both[0], both[1], really)
 
 
 async def really(seconds: float) -> None:
