@@ -6,8 +6,8 @@ from math import inf
 from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
-from proxy.states.calls import flow, has_delta, receive
-from proxy.wire.events import StreamEvent
+from proxy.states.calls import flow, receive
+from proxy.wire.events import DELTAS, StreamEvent
 from statechart.vocabulary import Event
 
 
@@ -43,6 +43,7 @@ class Relay:
     __slots__ = (
         "_clocks",
         "_deadline",
+        "_decoder",
         "_due",
         "_idle_s",
         "_max_answer_bytes",
@@ -59,6 +60,7 @@ class Relay:
         self._max_answer_bytes = max_answer_bytes
         self._now = x.clock.now
         self._put = x.client.put
+        self._decoder = x.decoder
         self._deadline = x.deadline
         self._due = x.deadline.due
         self._clocks = clocks
@@ -84,9 +86,9 @@ class Relay:
             frames = self._frames(events)
             if frames:
                 self.full = not self._put(frames)
-            if has_delta(events):
+            if not DELTAS.isdisjoint(map(type, events)):
                 due["progress"] = now + self._progress_s
-        return not (self.full or self._x.decoder.cut)
+        return not (self.full or self._decoder.cut)
 
     async def drain(self) -> None:
         """Wait for room at the caller's socket, under the clock `client_write`; those over the upstream stand still."""
@@ -118,8 +120,9 @@ class Relay:
         x = self._x
         if x.splice is not None:
             events = x.splice.feed(events)
-        events = x.decoder.feed(events)
-        x.answer.fold(events)
-        if x.answer.size_bytes > self._max_answer_bytes:
+        events = self._decoder.feed(events)
+        answer = x.answer
+        answer.fold(events)
+        if answer.size_bytes > self._max_answer_bytes:
             raise UpstreamOversize
         return x.frames.frames(events)

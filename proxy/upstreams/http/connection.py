@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to an upstream, and the answer under way on it.
 
-The parser is httptools'.  Bytes are pushed: what a read of the socket brings is given to whoever takes the answer in
-the same turn of the loop, without a task in between.
+The parser is httptools', which puts the pieces of the body in a list of ours by itself.  Bytes are pushed: what a read
+of the socket brings is given to whoever takes the answer in the same turn of the loop, without a task in between.
 """
 
 import asyncio
@@ -89,17 +89,15 @@ class PooledAnswer:
 
     # --- the connection's side
 
-    def keep(self, body: bytes) -> None:
-        """Keep a piece of the body."""
-        self._pieces.append(body)
-
-    def hand_on(self) -> bool:
-        """Give on what one read has brought; false asks the sender to slow down."""
+    def hand_on(self, body: bytes) -> bool:
+        """Give on what one read has brought of the body; false asks the sender to slow down."""
         if self._sink is None:
+            if body:
+                self._pieces.append(body)
             self.wake()
             return sum(map(len, self._pieces)) <= HIGH_WATER_BYTES
         try:
-            goes_on = self._sink(self._take()) if self._pieces else True
+            goes_on = self._sink(body) if body else True
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits in `flow`
             goes_on = False
             if self._waiter is not None and not self._waiter.done():
@@ -131,6 +129,8 @@ class Connection(asyncio.Protocol):
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._transport: Any = None
+        self._body: list[bytes] = []  # what one read has brought of it
+        self.on_body = self._body.append  # the parser's side, at the price of no call of ours
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answer: PooledAnswer | None = None
         self._head_bytes = 0
@@ -205,7 +205,10 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse("the response's head is too large")
             return
-        if not answer.hand_on() and not answer.slowed:
+        pieces = self._body
+        body = pieces.pop() if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if not answer.hand_on(body) and not answer.slowed:
             answer.slowed = True
             self._transport.pause_reading()
 
@@ -246,11 +249,6 @@ class Connection(asyncio.Protocol):
         answer.until_close = not framed and status not in BODILESS
         answer.status = status
         answer.begun = True
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        if self._answer is not None:
-            self._answer.keep(body)
 
     def on_message_complete(self) -> None:
         """The body is whole."""

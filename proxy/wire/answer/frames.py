@@ -71,7 +71,7 @@ class ChatFrames:
         for event in events:
             if type(event) is TextDelta:
                 text, index, extras = event
-                end = ends.bare if extras is None else ends.of(extras)
+                end = ends.full if extras is ends.extras else ends.of(extras)
                 choice = choices.get(index) or self._open(index, b'""', out)
                 if len(text) <= SHORT_CHARS and text.isascii():
                     out += (choice.content_start, orjson.dumps(text), end)
