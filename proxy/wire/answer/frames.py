@@ -47,6 +47,8 @@ class OpenChoice:
 class ChatFrames:
     """Writes the frames of one answer.  How events are cut into batches changes no byte of the whole."""
 
+    __slots__ = ("_chunk_start", "_choices", "_ends", "_head", "_reasoning", "_waiting", "closed")
+
     def __init__(self, head: AnswerHead) -> None:
         self._head = head
         self._chunk_start = chunk_start(head, b"chat.completion.chunk")

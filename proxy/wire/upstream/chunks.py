@@ -21,6 +21,18 @@ class ChunkReader:
     gives the final events when they don't.
     """
 
+    __slots__ = (
+        "_anomalies",
+        "_answer",
+        "_max_event_bytes",
+        "_payloads",
+        "_shape",
+        "_template",
+        "complete",
+        "failure",
+        "finishing",
+    )
+
     def __init__(
         self,
         *,
