@@ -137,9 +137,9 @@ class HttpClient:
         if transport is None or transport.is_closing():
             raise ClientGone
         size = len(frames)
-        transport.write(b"%x\r\n%b\r\n" % (size, frames) if self._writer.chunked else frames)
         self._sent_bytes += size
         self._written_s = self._now()
+        transport.write(b"%x\r\n%b\r\n" % (size, frames) if self._writer.chunked else frames)
         return not self._protocol._paused  # noqa: SLF001 - its property would be one more call for every chunk
 
     async def drain(self) -> None:

@@ -220,8 +220,11 @@ class Connection(asyncio.Protocol):
                 self._refuse("the response's head is too large")
             return
         pieces = self._body
-        body = pieces.pop() if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+        if len(pieces) == 1:
+            body = pieces.pop()
+        else:
+            body = b"".join(pieces)
+            pieces.clear()
         if answer.sink is None:
             self._keep(answer, body)
             return

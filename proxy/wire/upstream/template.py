@@ -48,12 +48,11 @@ class Shape(NamedTuple):
 class Template:
     """A shape that is known to be right, for pieces of up to *max_bytes*."""
 
-    __slots__ = ("_choice", "_end", "_extras", "_head", "_max_bytes", "_said", "_start", "_tail")
+    __slots__ = ("_choice", "_extras", "_head", "_max_bytes", "_said", "_tail", "_text")
 
     def __init__(self, shape: Shape, max_bytes: int) -> None:
         self._head, self._tail, self._said, self._choice, self._extras = shape
-        self._start = len(self._head) - _QUOTE_BYTES
-        self._end = _QUOTE_BYTES - len(self._tail)
+        self._text = slice(len(self._head) - _QUOTE_BYTES, _QUOTE_BYTES - len(self._tail))
         self._max_bytes = max_bytes
 
     def read(self, piece: bytes) -> TextDelta | ReasoningDelta | None:
@@ -64,7 +63,7 @@ class Template:
         if not (piece.startswith(self._head) and piece.endswith(self._tail)) or len(piece) > self._max_bytes:
             return None
         try:
-            text = orjson.loads(piece[self._start : self._end])
+            text = orjson.loads(piece[self._text])
         except orjson.JSONDecodeError:
             return None
         return _tuple(self._said, (text, self._choice, self._extras)) if text else None
