@@ -191,13 +191,18 @@ class HttpClient:
         self._protocol.force_close()
 
     def close(self) -> None:
-        """Stop the timer; the request is over."""
+        """Stop the timer, and forget the request; it is over.
+
+        What makes the headers knows the request, which knows this: a cycle, which only the collector would undo.
+        """
         self._stop_pulse()
+        self._headers = tuple
 
     # --- committing, heartbeats
 
     async def _start(self) -> web.StreamResponse:
         response = HeldResponse(headers=CIMultiDict(self._headers()))
+        self._headers = tuple
         self.response = response
         if self._request.version >= (1, 1):
             response.enable_chunked_encoding()
