@@ -16,8 +16,8 @@ class FrameEnds:
 
     *bare* ends a frame that is not of an event, and one of an event without extras: once known, the keys that hold for
     the whole answer are in each.  *full* is what `of` gives for *extras*, those of the last event that had any: whoever
-    handles every chunk looks there before asking.  Without *has_delta* the surface has neither deltas nor log probabilities, and unknown
-    keys pass at the top level only.
+    handles every chunk looks there before asking.  Without *has_delta* the surface has neither deltas nor log
+    probabilities, and unknown keys pass at the top level only.
     """
 
     __slots__ = ("_alone", "_has_delta", "_stable", "_usage", "bare", "extras", "full")

@@ -47,7 +47,7 @@ class OpenChoice:
 class ChatFrames:
     """Writes the frames of one answer.  How events are cut into batches changes no byte of the whole."""
 
-    __slots__ = ("_chunk_start", "_choices", "_ends", "_head", "_reasoning", "_waiting", "closed")
+    __slots__ = ("_choices", "_chunk_start", "_ends", "_head", "_reasoning", "_waiting", "closed")
 
     def __init__(self, head: AnswerHead) -> None:
         self._head = head
