@@ -32,24 +32,6 @@ class HttpClient:
     moved by noting when the last write was, and set anew only when it fires.
     """
 
-    __slots__ = (
-        "_clock",
-        "_commit_at",
-        "_headers",
-        "_heartbeat_s",
-        "_now",
-        "_over",
-        "_protocol",
-        "_request",
-        "_sent_bytes",
-        "_timer",
-        "_writer",
-        "_written_s",
-        "head",
-        "response",
-        "streaming",
-    )
-
     def __init__(self, request: web.BaseRequest, clock: Clock, peer: str = "") -> None:
         self.head = RequestHead(
             method=request.method,
