@@ -43,8 +43,10 @@ class HttpClient:
         self.response: web.StreamResponse | None = None
         self.streaming = False
         self._request = request
+        self._protocol = request.protocol
         self._writer = cast(StreamWriter, request.writer)
         self._clock = clock
+        self._now = clock.now
         self._sent_bytes = 0
         self._headers: Callable[[], Headers] = tuple
         self._commit_at: float | None = None
@@ -98,26 +100,29 @@ class HttpClient:
 
     async def begin(self, frames: bytes) -> None:
         """Write the first piece of the stream, after the held status and headers if they have not left."""
-        if self.response is None:
-            await self._start()
-        if not self.put(frames):
-            await self.drain()
-
-    def put(self, frames: bytes) -> bool:
-        """Write a further piece, at once; see the port.
-
-        A writer that is told not to drain never waits, so its coroutine is run to its end in one step.
-        """
-        writing = self._writer.write(frames, drain=False)
+        response = self.response or await self._start()
         try:
-            writing.send(None)
-        except StopIteration:
-            pass
+            await response.write(frames)
         except ConnectionError as error:
             raise ClientGone from error
         self._sent_bytes += len(frames)
         self._written_s = self._clock.now()
-        return not self._request.protocol.writing_paused
+        await self.drain()
+
+    def put(self, frames: bytes) -> bool:
+        """Write a further piece, at once; see the port.
+
+        The same bytes as by `StreamResponse.write`, whose layers would cost more than all else that is done for a
+        chunk: the response has begun, so its headers have left, and it is neither compressed nor of a declared length.
+        """
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing():
+            raise ClientGone
+        size = len(frames)
+        self._sent_bytes += size
+        self._written_s = self._now()
+        transport.write(b"%x\r\n%b\r\n" % (size, frames) if self._writer.chunked else frames)
+        return not self._protocol._paused  # noqa: SLF001 - its property would be one more call for every chunk
 
     async def drain(self) -> None:
         """Wait until the socket has room again."""
@@ -131,7 +136,7 @@ class HttpClient:
         response = self.response or await self._start()
         self._stop_pulse()
         if close:
-            self._request.protocol.close()
+            self._protocol.close()
         try:
             await response.write_eof(frames)
         except ConnectionError as error:
@@ -165,16 +170,21 @@ class HttpClient:
                 with contextlib.suppress(OSError):  # it is closed already
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             transport.abort()
-        self._request.protocol.force_close()
+        self._protocol.force_close()
 
     def close(self) -> None:
-        """Stop the timer; the request is over."""
+        """Stop the timer, and forget the request; it is over.
+
+        What makes the headers knows the request, which knows this: a cycle, which only the collector would undo.
+        """
         self._stop_pulse()
+        self._headers = tuple
 
     # --- committing, heartbeats
 
     async def _start(self) -> web.StreamResponse:
         response = HeldResponse(headers=CIMultiDict(self._headers()))
+        self._headers = tuple
         self.response = response
         if self._request.version >= (1, 1):
             response.enable_chunked_encoding()
@@ -194,7 +204,7 @@ class HttpClient:
         if due > now:
             self._timer = self._clock.call_at(due, self._pulse)
             return
-        if not self._request.protocol.writing_paused:
+        if not self._protocol.writing_paused:
             spawn(self._beat(), name="heartbeat")
         if self._commit_at is None:
             self._timer = self._clock.call_at(now + self._heartbeat_s, self._pulse)

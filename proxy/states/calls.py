@@ -24,10 +24,7 @@ from proxy.wire.request import ChatRequest, without_tools
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
     """Whether any of the events is a delta."""
-    for event in events:  # noqa: SIM110 - `any` would make a generator for every chunk
-        if type(event) in DELTAS:
-            return True
-    return False
+    return not DELTAS.isdisjoint(map(type, events))
 
 
 async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, renew_credential: bool = False) -> None:

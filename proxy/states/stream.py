@@ -7,7 +7,7 @@ from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
 from proxy.states.calls import end_early, flow, has_delta, receive
-from proxy.wire.events import StreamEvent
+from proxy.wire.events import DELTAS, StreamEvent
 from statechart.vocabulary import Event
 
 
@@ -41,14 +41,18 @@ class Relay:
     """
 
     __slots__ = (
+        "_answer",
         "_clocks",
         "_deadline",
+        "_decoder",
         "_due",
+        "_frames",
         "_idle_s",
         "_max_answer_bytes",
         "_now",
         "_progress_s",
         "_put",
+        "_splice",
         "_x",
         "full",
     )
@@ -56,6 +60,10 @@ class Relay:
     def __init__(self, x: Exchange, max_answer_bytes: int) -> None:
         clocks = x.course.place.clocks
         self._x = x
+        self._splice = x.splice
+        self._decoder = x.decoder
+        self._answer = x.answer
+        self._frames = x.frames
         self._max_answer_bytes = max_answer_bytes
         self._now = x.clock.now
         self._put = x.client.put
@@ -70,7 +78,7 @@ class Relay:
         """Relay what came while headers were still held back."""
         x = self._x
         events, x.pending = x.pending, ()
-        frames = self._frames(events)
+        frames = self._rendered(events)
         self._deadline.start("client_write", self._clocks.client_write)
         await x.client.begin(frames)
         self._deadline.stop("client_write")
@@ -78,15 +86,16 @@ class Relay:
 
     def __call__(self, events: Sequence[StreamEvent]) -> bool:
         """Relay the events of one read; none at all is still a sign of life."""
-        due = self._due
-        due["idle"] = (now := self._now()) + self._idle_s
-        if events:
-            frames = self._frames(events)
-            if frames:
-                self.full = not self._put(frames)
-            if has_delta(events):
-                due["progress"] = now + self._progress_s
-        return not (self.full or self._x.decoder.cut)
+        now = self._now()
+        self._due["idle"] = now + self._idle_s
+        if not events:
+            return True
+        if type(events[0]) in DELTAS or has_delta(events):
+            self._due["progress"] = now + self._progress_s
+        frames = self._rendered(events)
+        if frames:
+            self.full = not self._put(frames)
+        return not (self.full or self._decoder.cut)
 
     async def drain(self) -> None:
         """Wait for room at the caller's socket, under the clock `client_write`; those over the upstream stand still."""
@@ -100,10 +109,10 @@ class Relay:
     def end(self) -> None:
         """The upstream has ended: relay what the splice still held back."""
         self._stop_clocks()
-        splice, self._x.splice = self._x.splice, None
+        splice, self._splice, self._x.splice = self._splice, None, None
         if splice is not None:
             held = splice.end()
-            if held and (frames := self._frames(held)):
+            if held and (frames := self._rendered(held)):
                 self._put(frames)
 
     def _start_clocks(self) -> None:
@@ -114,12 +123,11 @@ class Relay:
         self._deadline.stop("idle")
         self._deadline.stop("progress")
 
-    def _frames(self, events: Sequence[StreamEvent]) -> bytes:
-        x = self._x
-        if x.splice is not None:
-            events = x.splice.feed(events)
-        events = x.decoder.feed(events)
-        x.answer.fold(events)
-        if x.answer.size_bytes > self._max_answer_bytes:
+    def _rendered(self, events: Sequence[StreamEvent]) -> bytes:
+        if self._splice is not None:
+            events = self._splice.feed(events)
+        events = self._decoder.feed(events)
+        self._answer.fold(events)
+        if self._answer.size_bytes > self._max_answer_bytes:
             raise UpstreamOversize
-        return x.frames.frames(events)
+        return self._frames.frames(events)

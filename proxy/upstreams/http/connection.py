@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to an upstream, and the answer under way on it.
 
-The parser is httptools'.  Bytes are pushed: what a read of the socket brings is given to whoever takes the answer in
-the same turn of the loop, without a task in between.
+The parser is httptools', which puts the pieces of the body in a list of ours by itself.  Bytes are pushed: what a read
+of the socket brings is given to whoever takes the answer in the same turn of the loop, without a task in between.
 """
 
 import asyncio
@@ -22,6 +22,22 @@ BODILESS = (204, 304)  # RFC 9112 §6.3
 class PooledAnswer:
     """An `HttpAnswer`: what has come of it and was not taken yet, and who waits for more."""
 
+    __slots__ = (
+        "_connection",
+        "_loop",
+        "_pieces",
+        "_waiter",
+        "begun",
+        "ended",
+        "failure",
+        "headers",
+        "keeps_alive",
+        "sink",
+        "slowed",
+        "status",
+        "until_close",
+    )
+
     def __init__(self, connection: "Connection") -> None:
         self.status = 0
         self.headers: CIMultiDict[str] = CIMultiDict()
@@ -34,7 +50,7 @@ class PooledAnswer:
         self._loop = asyncio.get_running_loop()
         self._pieces: list[bytes] = []
         self.slowed = False  # the sender was asked to wait
-        self._sink: BytesSink | None = None
+        self.sink: BytesSink | None = None  # takes what comes; without one it is kept
         self._waiter: asyncio.Future[None] | None = None
 
     # --- the taker's side
@@ -57,11 +73,11 @@ class PooledAnswer:
         if self._pieces and not sink(self._take()):
             return False
         if not self.ended:
-            self._sink = sink
+            self.sink = sink
             try:
                 await self._more()
             finally:
-                self._sink = None
+                self.sink = None
             if self.failure is not None:
                 raise self.failure
         return self.ended and not self._pieces
@@ -89,25 +105,19 @@ class PooledAnswer:
 
     # --- the connection's side
 
-    def keep(self, body: bytes) -> None:
-        """Keep a piece of the body."""
-        self._pieces.append(body)
+    def keep(self, body: bytes) -> bool:
+        """Keep what nobody takes now; false asks the sender to slow down."""
+        if body:
+            self._pieces.append(body)
+        self.wake()
+        return sum(map(len, self._pieces)) <= HIGH_WATER_BYTES
 
-    def hand_on(self) -> bool:
-        """Give on what one read has brought; false asks the sender to slow down."""
-        if self._sink is None:
-            self.wake()
-            return sum(map(len, self._pieces)) <= HIGH_WATER_BYTES
-        try:
-            goes_on = self._sink(self._take()) if self._pieces else True
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits in `flow`
-            goes_on = False
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_exception(error)
-        if not goes_on or self.ended:
-            self._sink = None
-            self.wake()
-        return True
+    def pause(self, error: Exception | None = None) -> None:
+        """The sink has asked for a pause, or raised *error*, which belongs to whoever waits in `flow`."""
+        self.sink = None
+        if error is not None and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+        self.wake()
 
     def fail(self, failure: TurnstileError) -> None:
         """It breaks off here; what came before is still given on."""
@@ -127,10 +137,14 @@ class Connection(asyncio.Protocol):
     more.
     """
 
+    __slots__ = ("_answer", "_body", "_head_bytes", "_on_idle", "_on_lost", "_parser", "_transport", "calls", "on_body")
+
     def __init__(self, on_idle: Callable[["Connection"], None], on_lost: Callable[["Connection"], None]) -> None:
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._transport: Any = None
+        self._body: list[bytes] = []  # what one read has brought of it
+        self.on_body = self._body.append  # the parser's side, at the price of no call of ours
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answer: PooledAnswer | None = None
         self._head_bytes = 0
@@ -205,9 +219,22 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse("the response's head is too large")
             return
-        if not answer.hand_on() and not answer.slowed:
-            answer.slowed = True
-            self._transport.pause_reading()
+        pieces = self._body
+        if len(pieces) == 1:
+            body = pieces.pop()
+        else:
+            body = b"".join(pieces)
+            pieces.clear()
+        if answer.sink is None:
+            self._keep(answer, body)
+            return
+        try:
+            goes_on = not body or answer.sink(body)
+        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
+            answer.pause(error)
+            return
+        if not goes_on or answer.ended:
+            answer.pause()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, in good order or not."""
@@ -221,6 +248,11 @@ class Connection(asyncio.Protocol):
             return
         detail = type(exc).__name__ if exc else "EOF"
         answer.fail(UpstreamTruncated(detail=detail) if answer.begun else UpstreamDisconnected(detail=detail))
+
+    def _keep(self, answer: PooledAnswer, body: bytes) -> None:
+        if not answer.keep(body) and not answer.slowed:
+            answer.slowed = True
+            self._transport.pause_reading()
 
     def _refuse(self, detail: str) -> None:
         if self._answer is not None:
@@ -246,11 +278,6 @@ class Connection(asyncio.Protocol):
         answer.until_close = not framed and status not in BODILESS
         answer.status = status
         answer.begun = True
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        if self._answer is not None:
-            self._answer.keep(body)
 
     def on_message_complete(self) -> None:
         """The body is whole."""

@@ -119,7 +119,7 @@ class Answer:
                 text, index, extras = event
                 choice = choices.get(index) or self._choice(index)
                 choice.text_pieces.append(text)
-                self.size_bytes += utf8_bytes(text)
+                self.size_bytes += len(text) if text.isascii() else utf8_bytes(text)
                 if extras is not None and extras is not self._constant:
                     self._extras(extras, choice)
             else:
@@ -235,4 +235,4 @@ def too_many_calls() -> UpstreamProtocolError:
 
 def utf8_bytes(text: str) -> int:
     """How many bytes *text* is as UTF-8; lone surrogates count as what they are replaced by."""
-    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    return len(text.encode(errors="surrogatepass"))

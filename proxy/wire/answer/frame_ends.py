@@ -15,28 +15,28 @@ class FrameEnds:
     """Ends of the frames of one answer; *usage* is what each chunk says of usage, `,"usage":null` or nothing.
 
     *bare* ends a frame that is not of an event, and one of an event without extras: once known, the keys that hold for
-    the whole answer are in each.  Without *has_delta* the surface has neither deltas nor log probabilities, and unknown
-    keys pass at the top level only.
+    the whole answer are in each.  *full* is what `of` gives for *extras*, those of the last event that had any: whoever
+    handles every chunk looks there before asking.  Without *has_delta* the surface has neither deltas nor log
+    probabilities, and unknown keys pass at the top level only.
     """
 
-    __slots__ = ("_alone", "_extras", "_full", "_has_delta", "_stable", "_usage", "bare")
+    __slots__ = ("_alone", "_has_delta", "_stable", "_usage", "bare", "extras", "full")
 
     def __init__(self, usage: bytes, *, has_delta: bool) -> None:
         self._usage = usage
         self._has_delta = has_delta
         self._stable: dict[str, object] = {}
-        self._extras: Extras | None = None
-        self._full = b""
+        self.extras: Extras | None = None
         self._alone: bytes | None = None
-        self.bare = self.finish(b"null")
+        self.bare = self.full = self.finish(b"null")
 
     def of(self, extras: Extras | None) -> bytes:
         """The end of an event's first frame, from after the event's own words in the delta."""
         if extras is None:
             return self.bare
-        if extras is not self._extras:
+        if extras is not self.extras:
             self._learn(extras)
-        return self._full
+        return self.full
 
     def alone(self, extras: Extras | None) -> bytes | None:
         """The same for a frame that says nothing else; None if there is nothing in the extras that needs a frame."""
@@ -64,10 +64,10 @@ class FrameEnds:
         if self._has_delta:
             delta, choice = splice(delta_members(extras)), splice(choice_members(extras))
             logprobs = choice_logprobs(extras)
-        self._full = self._end(delta, dump(logprobs), b"null", choice, splice({**self._stable, **chunk}))
-        self._extras = extras
+        self.full = self._end(delta, dump(logprobs), b"null", choice, splice({**self._stable, **chunk}))
+        self.extras = extras
         worth_a_frame = delta or logprobs or choice or chunk.keys() - STABLE
-        self._alone = self._full.removeprefix(b",") if worth_a_frame else None
+        self._alone = self.full.removeprefix(b",") if worth_a_frame else None
 
     def _end(self, delta: bytes, logprobs: bytes, reason: bytes, choice: bytes, chunk: bytes) -> bytes:
         close = b"}" if self._has_delta else b""

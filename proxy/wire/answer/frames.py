@@ -47,6 +47,8 @@ class OpenChoice:
 class ChatFrames:
     """Writes the frames of one answer.  How events are cut into batches changes no byte of the whole."""
 
+    __slots__ = ("_choices", "_chunk_start", "_ends", "_head", "_reasoning", "_waiting", "closed")
+
     def __init__(self, head: AnswerHead) -> None:
         self._head = head
         self._chunk_start = chunk_start(head, b"chat.completion.chunk")
@@ -71,7 +73,7 @@ class ChatFrames:
         for event in events:
             if type(event) is TextDelta:
                 text, index, extras = event
-                end = ends.bare if extras is None else ends.of(extras)
+                end = ends.full if extras is ends.extras else ends.of(extras)
                 choice = choices.get(index) or self._open(index, b'""', out)
                 if len(text) <= SHORT_CHARS and text.isascii():
                     out += (choice.content_start, orjson.dumps(text), end)

@@ -72,7 +72,9 @@ class Answer:
     def take(self, chunk: dict[str, Any], events: list[StreamEvent]) -> None:
         """Take the next chunk.  Raises the error that it tells, or UpstreamProtocolError."""
         choices = chunk.get("choices")
-        if self.take_plain(chunk, events):
+        plain = self.take_plain(chunk)
+        if plain:
+            events.append(plain)
             return
         self._refuse_error(chunk)
         if not self._opened:
@@ -112,29 +114,28 @@ class Answer:
             events.append(self._usage)
         events += ends
 
-    def take_plain(self, chunk: dict[str, Any], events: list[StreamEvent]) -> bool:
+    def take_plain(self, chunk: dict[str, Any]) -> TextDelta | ReasoningDelta | None:
         """Take a chunk that is one piece of text or reasoning and tells nothing else, as nearly all chunks are.
 
-        False, and nothing is taken, if it is any other; the long way would give the same event.
+        None, and nothing is taken, if it is any other; the long way would give the same event.
         """
         choices = chunk.get("choices")
         if not self._plain or type(choices) is not list or len(choices) != 1:
-            return False
+            return None
         raw = choices[0]
         index = raw.get("index") if type(raw) is dict else None
         choice = self._choices.get(index) if type(index) is int else None
         if choice is None or choice.finish is not None or raw.get("finish_reason") is not None or "error" in raw:
-            return False
+            return None
         if "error" in chunk or "type" in chunk or chunk.get("usage") is not None:
-            return False
+            return None
         if not self._opened and chunk.get("id"):
-            return False
+            return None
         said = _the_one_text(raw.get("delta"))
         if said is None:
-            return False
-        events.append(_tuple(said[0], (said[1], index, self._extras.for_text(chunk, raw))))
+            return None
         choice.produced = True
-        return True
+        return _tuple(said[0], (said[1], index, self._extras.for_text(chunk, raw)))
 
     def _refuse_error(self, told: dict[str, Any]) -> None:
         """Raise the error that *told*, a chunk or a choice, tells, if it does.

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from proxy.errors import TurnstileError, UpstreamDisconnected, UpstreamEmptyAnswer, UpstreamTruncated
-from proxy.wire.events import StreamEvent
+from proxy.wire.events import ReasoningDelta, StreamEvent, TextDelta
 from proxy.wire.upstream.answer import Answer
 from proxy.wire.upstream.payloads import Payload, PayloadReader
 from proxy.wire.upstream.reading import Anomaly, CredentialMode, PieceMode, Reading
+from proxy.wire.upstream.template import Shape, Template
 
 
 class ChunkReader:
@@ -19,6 +20,18 @@ class ChunkReader:
     are held back, though every choice has a finish reason: usage or the end mark should follow at once, and `settle`
     gives the final events when they don't.
     """
+
+    __slots__ = (
+        "_anomalies",
+        "_answer",
+        "_max_event_bytes",
+        "_payloads",
+        "_shape",
+        "_template",
+        "complete",
+        "failure",
+        "finishing",
+    )
 
     def __init__(
         self,
@@ -35,9 +48,12 @@ class ChunkReader:
         self.complete = False
         self.finishing = False
         self._anomalies: Counter[str] = Counter()
+        self._max_event_bytes = max_event_bytes
         self._payloads = PayloadReader(max_event_bytes)
         reading = Reading(make_call_id, n, text, arguments, think_tags, credential)
         self._answer = Answer(reading, self._anomalies)
+        self._template: Template | None = None  # as long as nothing else has come
+        self._shape: Shape | None = None  # of the last plain chunk
 
     @property
     def had_events(self) -> bool:
@@ -51,13 +67,21 @@ class ChunkReader:
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Give the events of one read."""
+        if self._template is not None:
+            event = self._template.read(data)
+            if event is not None:
+                return [event]
+            self._template = None  # whatever this is, it may change what comes after it
         events: list[StreamEvent] = []
         if self.failure is not None:
             return events
         lone = None if self.complete else self._payloads.lone(data)
         if lone is None:
             self._take(self._payloads.feed(data), events)
-        elif not self._answer.take_plain(lone, events):
+        elif event := self._answer.take_plain(lone):
+            self._learn(data, event)
+            return [event]
+        else:
             self._take([(lone, "")], events)
         return events
 
@@ -84,6 +108,19 @@ class ChunkReader:
             except TurnstileError as failure:
                 self.failure = failure
         return events
+
+    def _learn(self, piece: bytes, event: TextDelta | ReasoningDelta) -> None:
+        """Make a template of *piece*, a plain chunk, if it has the shape of the last one, and the shape is right.
+
+        It is if one with another text, made up here, is read as just that.
+        """
+        last, self._shape = self._shape, Shape.of(piece, event)
+        if self._shape is None or self._shape != last:
+            return
+        made_up, meaning = self._shape.filled(event.text + "?")
+        lone = self._payloads.lone(made_up)
+        if lone is not None and self._answer.take_plain(lone) == meaning:
+            self._template = Template(self._shape, self._max_event_bytes)
 
     def _take(self, payloads: Iterable[Payload], events: list[StreamEvent]) -> None:
         answer = self._answer
