@@ -21,10 +21,7 @@ async def readyz(request: web.Request) -> web.Response:
     """
     gateway = request.app[GATEWAY]
     told: dict[str, object] = {"status": status_of(gateway)}
-    credentials = {
-        name: health.credential_state for name, health in gateway.healths.items() if health.credential_state is not None
-    }
-    if credentials:
+    if credentials := credentials_of(gateway):
         told["credentials"] = credentials
     required = gateway.settings.session.require_store and gateway.records.degraded
     return json_answer(told, 503 if gateway.draining or required else 200)
@@ -37,9 +34,16 @@ def status_of(gateway: Gateway) -> str:
     return "degraded" if gateway.records.degraded else "ok"
 
 
+def credentials_of(gateway: Gateway) -> dict[str, str]:
+    """How the logins of upstreams are, where they are not settled by the configuration."""
+    states = {name: health.credential_state for name, health in gateway.healths.items()}
+    return {name: state for name, state in states.items() if state is not None}
+
+
 async def health(request: web.Request) -> web.Response:
     """A summary: status, version, chart, live requests, the store of conversations, upstreams."""
     gateway = request.app[GATEWAY]
+    credentials = credentials_of(gateway)
     return json_answer(
         {
             "status": status_of(gateway),
@@ -49,6 +53,7 @@ async def health(request: web.Request) -> web.Response:
             "store": "degraded" if gateway.records.degraded else "ok",
             "upstreams": [
                 {"name": name, "kind": upstream.kind, "state": gateway.healths[name].state}
+                | ({"credential": credentials[name]} if name in credentials else {})
                 for name, upstream in gateway.upstreams.items()
             ],
         }

@@ -209,6 +209,7 @@ async def test_a_stop_string_that_cuts_off_nothing_but_white_space_leaves_a_node
         Says(("One.", "\n\n", " Two."), ends="stall", after=4),
         Says(("One.", "\n\n", " \n"), ends="stall", after=4),
         Says(("One.", "\n\n"), ends="reset", after=3),
+        Says("One.\n\n Two."),
     ],
 )
 async def test_a_stop_string_that_cuts_off_more_or_a_site_that_goes_on_is_replayed(start, stream, answer):

@@ -150,6 +150,8 @@ async def test_without_a_credential_the_daemon_starts_and_says_what_is_missing(s
     assert "absent" in answer.error["message"]
     ready = await ask(daemon.gateway.url, "GET", "/readyz")
     assert (ready.status, ready.json["credentials"]) == (200, {"site": "absent"})
+    health = await ask(daemon.gateway.url, "GET", "/health")
+    assert health.json["upstreams"] == [{"name": "site", "kind": "qwen", "state": "ok", "credential": "absent"}]
     assert daemon.site.received == []
 
 
