@@ -1,22 +1,17 @@
-"""Scanner: what surrounds calls, the same in every dialect: white space, code fences, inline code, reasoning."""
+"""Scanner: tells text from calls, and what surrounds calls, the same in every dialect."""
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Generator
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from proxy.dialects.code import FENCE_CHARS, CodeReader
 from proxy.dialects.port import DialectOptions, Toolset
-from proxy.dialects.reader import SPACE, Mismatch, Reader, Steps
-from proxy.wire.events import ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
+from proxy.dialects.reader import SPACE, Mismatch, Steps
+from proxy.wire.events import StreamEvent, TextDelta
 
-FENCE_INDENT = 3  # blanks that may stand before a fence; CommonMark §4.5
-FENCE_CHARS = 3  # of which a fence has at least so many
 THINK, THINK_END = "<think>", "</think>"
 
 _SPACES = re.compile(r"[ \t\r\n]*")
-_BLANKS = re.compile(r"[ \t\r]*")
-_TICKS = {"`": re.compile(r"`*"), "~": re.compile(r"~*")}
-_NEITHER = {"`": re.compile(r"[^`\n]*"), "~": re.compile(r"[^~\n]*")}
 _NEVER = r"(?!)"
 
 
@@ -28,7 +23,7 @@ def beginnings(word: str) -> str:
     return pattern
 
 
-class Scanner(ABC):
+class Scanner(CodeReader):
     """Tells text, calls and reasoning apart in one choice of an answer.
 
     A dialect gives *opener*, a pattern of where a call may begin (matching also what at the end of the piece may still
@@ -37,25 +32,11 @@ class Scanner(ABC):
     """
 
     opener: ClassVar[str] = _NEVER
-    fence_infos: ClassVar[tuple[str, ...]] = ("",)  # what may stand behind a fence around calls; None: anything
-    default_fences: ClassVar[Literal["whole", "text", "calls"]] = "whole"
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
+        super().__init__(options)
         self.toolset = toolset
-        self.options = options
-        self.reader = Reader(options.max_call_bytes)
-        self.choice = 0
-        self.half = False  # a call was told that will never be whole
-        self.calls = 0  # told so far
-        self._out: list[StreamEvent] = []
-        self._told = self._out  # where events are told: held back while it is not sure that they are any
         self._marks = re.compile(self._pattern())
-        self._space: list[str] = []  # after the text that was told: it is text unless a call follows
-        self._fresh = True  # nothing but white space since the beginning, or since a call
-        self._after_call = False  # nothing but white space since a call
-        self._indent = 0  # blanks since the line began; -1: other text
-        self._untouched = True  # nothing but white space since the beginning
-        self.fenced = False  # a fence is open that may hold calls
         self._searching = False  # the scanner waits in plain text, with nothing read and not told
         self._run = self._scan()
         next(self._run)
@@ -89,66 +70,10 @@ class Scanner(ABC):
         self._tell_line(text)
         return True
 
-    # --- what dialects call
-
-    def call(self, name: str, arguments: str, theirs: str | None = None) -> None:
-        """Tell a whole call; *theirs* is the id that the model gave it."""
-        self.fragment(self.open_call(name, theirs), arguments)
-
-    def open_call(self, name: str, theirs: str | None = None) -> int:
-        """Tell that a call begins; its index."""
-        index = self.calls
-        self.calls += 1
-        self._told.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
-        self._space.clear()
-        self._fresh = self._after_call = True
-        self._untouched = False
-        self._indent = -1
-        return index
-
-    def fragment(self, index: int, arguments: str) -> None:
-        """Tell the next piece of a call's arguments."""
-        if arguments:
-            self._told.append(ToolCallDelta(index, None, None, arguments, self.choice))
-
-    def say(self, text: str) -> None:
-        """Tell text; white space at its end waits, since it goes if a call follows."""
-        if not text:
-            return
-        self._tell_line(text)
-        if self._after_call:
-            text = text.lstrip(SPACE)
-            if not text:
-                return
-            self._after_call = False
-        body = text.rstrip(SPACE)
-        if not body:
-            self._space.append(text)
-            return
-        self._fresh = self._untouched = False
-        self._told.append(TextDelta("".join((*self._space, body)) if self._space else body, self.choice))
-        self._space.clear()
-        if len(body) < len(text):
-            self._space.append(text[len(body) :])
-
-    @property
-    def at_line_start(self) -> bool:
-        """Whether nothing but blanks stand before on the line."""
-        return self._indent >= 0
-
-    @abstractmethod
-    def candidate(self) -> Steps[None]:
-        """Read what may be a call, or several; raises `Mismatch`."""
-
-    def abandoned(self) -> None:  # noqa: B027 - a hook, which most have no use for
-        """What is being read is no call."""
+    # --- what dialects may say
 
     def passed_over(self, _text: str) -> Steps[None]:
         """What could have become a call has been told as text; what follows may belong to it."""
-        yield from ()
-
-    def joined(self) -> Steps[None]:
-        """A call has been read; what follows may belong to it."""
         yield from ()
 
     # --- plain text
@@ -164,15 +89,6 @@ class Scanner(ABC):
         if not self.fenced:
             self._told = self._out
         return out
-
-    def _tell_line(self, text: str) -> None:
-        """Keep count of the blanks that the last line begins with."""
-        line_at = text.rfind("\n") + 1
-        if line_at:
-            self._indent = 0
-        if self._indent >= 0 and line_at < len(text):
-            line = text[line_at:]
-            self._indent = -1 if line.strip(" \t\r") else self._indent + len(line)
 
     def _scan(self) -> Generator[None, None, None]:
         yield
@@ -248,160 +164,5 @@ class Scanner(ABC):
         yield from reader.skip(_SPACES)
         self._fresh, self._indent = False, 0
 
-    def _think(self, text: str) -> None:
-        self._told.append(ReasoningDelta(text, self.choice))
 
-    # --- code
-
-    def _ticked(self, tick: str) -> Steps[None]:
-        """Read a fenced block, inline code, or a character that is neither."""
-        reader = self.reader
-        if 0 <= self._indent <= FENCE_INDENT:
-            reader.hold()
-            try:
-                run = yield from reader.run(_TICKS[tick])
-            except Mismatch:
-                run = ""
-            if len(run) >= FENCE_CHARS:
-                yield from self._fence(run)
-                return
-            self.say(reader.release())
-            size = len(run)
-        else:
-            size = yield from self._tell_run(tick)
-        if tick == "`":
-            yield from self._inline_code(size)
-
-    def _tell_run(self, tick: str) -> Steps[int]:
-        """Tell a run of *tick*, and count it."""
-        reader, size = self.reader, 0
-        while True:
-            found = _TICKS[tick].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            size += len(found[0])
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text) or not (yield from reader.more()):
-                return size
-
-    def _inline_code(self, size: int) -> Steps[None]:
-        """Tell what stands between a run of *size* backticks and the next such run, or the end of the line."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _NEITHER["`"].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text) and (
-                reader.text[reader.at] == "\n" or (yield from self._tell_run("`")) == size
-            ):
-                return
-
-    def _fence(self, fence: str) -> Steps[None]:
-        """Read a fenced block whose opening *fence* has been read and is held."""
-        mode = self.options.fences or self.default_fences
-        closed = False
-        if mode == "calls" or (mode == "whole" and self._untouched):
-            before = self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
-            self._told, self.fenced = [], True
-            try:
-                yield from self._fenced_calls(fence)
-                closed = True
-                if mode == "whole":
-                    yield from self._nothing_more()
-            except Mismatch:
-                self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls = before
-                self._told, self.half, self.fenced = self._out, False, False
-                self.abandoned()
-            else:
-                self.reader.release()
-                self._out += self._told
-                self._told, self.fenced = self._out, False
-                yield from self.joined()
-                return
-        text = self.reader.release()
-        self.say(text)
-        if not closed:
-            yield from self._fence_text(fence, in_first_line="\n" not in text)
-
-    def _fenced_calls(self, fence: str) -> Steps[None]:
-        """Read a fence's line, calls, and the closing fence; anything else is a `Mismatch`."""
-        reader = self.reader
-        yield from reader.skip(_BLANKS)
-        info = yield from reader.word(self.fence_infos)
-        yield from reader.skip(_BLANKS)
-        if info not in self.fence_infos or not (yield from reader.literal("\n")):
-            raise Mismatch
-        calls = self.calls
-        while True:
-            yield from reader.skip(_SPACES)
-            char = yield from reader.peek()
-            if self.calls > calls:
-                if char == fence[0]:
-                    break
-                if not char and reader.settled:
-                    return
-            if not char or char in "`~":
-                raise Mismatch
-            yield from self.candidate()
-            yield from self.joined_in_fence()
-        run = yield from reader.run(_TICKS[fence[0]])
-        yield from reader.skip(_BLANKS)
-        if len(run) < len(fence) or (yield from reader.peek()) not in ("\n", ""):
-            raise Mismatch
-
-    def _nothing_more(self) -> Steps[None]:
-        """Read to the end of the answer; a `Mismatch` if there is anything but white space."""
-        yield from self.reader.skip(_SPACES)
-        if (yield from self.reader.peek()):
-            raise Mismatch
-
-    def joined_in_fence(self) -> Steps[None]:
-        """A call has been read inside a fence; what follows may belong to it."""
-        yield from ()
-
-    def _fence_text(self, fence: str, *, in_first_line: bool) -> Steps[None]:
-        """Tell what is inside a fence, up to the closing one."""
-        reader, tick = self.reader, fence[0]
-        neither = _NEITHER[tick]
-        if in_first_line and tick == "`" and (yield from self._rest_of_info()):
-            yield from self._inline_code(len(fence))
-            return
-        while (yield from reader.more()):
-            found = neither.match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at == len(reader.text):
-                continue
-            if reader.text[reader.at] == "\n":
-                self.say("\n")
-                reader.at += 1
-                continue
-            closing = 0 <= self._indent <= FENCE_INDENT
-            if (yield from self._tell_run(tick)) >= len(fence) and closing and (yield from self._blank_rest()):
-                return
-
-    def _rest_of_info(self) -> Steps[bool]:
-        """Tell the rest of a fence's own line; whether it is none, since a backtick stands in it.  CommonMark §4.5."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _NEITHER["`"].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text):
-                return reader.text[reader.at] == "`"
-        return False
-
-    def _blank_rest(self) -> Steps[bool]:
-        """Tell the blanks that follow; whether the line ends behind them."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _BLANKS.match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text):
-                return reader.text[reader.at] == "\n"
-        return True
+__all__ = ["FENCE_CHARS", "THINK", "THINK_END", "Scanner", "beginnings"]

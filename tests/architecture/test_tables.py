@@ -17,6 +17,11 @@ NOT_KINDS = {
 """What lies among the upstreams and is no kind of its own."""
 
 NOT_DIALECTS = {
+    "code": "inline code and fences in answers",
+    "elements": "values written as nested elements",
+    "json_text": "JSON texts and their parts",
+    "shape": "what a schema says of a value's type",
+    "teller": "what was found becomes events",
     "choices": "a decoder for each choice",
     "conforming": "whether arguments keep their schema",
     "decoder": "a scanner behind the port that the states know",
