@@ -7,7 +7,11 @@ from tests.dialects.examples import leaves, same, told
 from tests.dialects.worlds import run, text_of, tool
 
 TOOLS = Toolset(
-    (tool("find_note", query="string", limit="integer", tags="array"), tool("save", path="string", body="string"), tool("ping"))
+    (
+        tool("find_note", query="string", limit="integer", tags="array"),
+        tool("save", path="string", body="string"),
+        tool("ping"),
+    )
 )
 PING = ("ping", "{}")
 BLOCK = '<use_tool name="ping"></use_tool>'
