@@ -8,14 +8,23 @@ from dataclasses import replace
 
 from proxy.dialects.choices import PerChoice
 from proxy.dialects.decoder import TextDecoder
+from proxy.dialects.deepseek import DeepSeekDialect
 from proxy.dialects.emulation import Emulation
+from proxy.dialects.glm import GlmDialect
+from proxy.dialects.hermes import HermesDialect
 from proxy.dialects.ids import CallIds
 from proxy.dialects.json import JsonDialect
+from proxy.dialects.kimi import KimiDialect
+from proxy.dialects.llama3_json import Llama3JsonDialect
+from proxy.dialects.mistral import MistralDialect
 from proxy.dialects.native import NativeDialect
 from proxy.dialects.port import Decoder, Dialect, DialectOptions, PastCall, PastResult, Tool, Toolset
+from proxy.dialects.pythonic import PythonicDialect
+from proxy.dialects.qwen_coder import QwenCoderDialect
 from proxy.dialects.reasoning import ReasoningScanner
 from proxy.dialects.rewriting import as_text, declared_tools, tool_block, toolset_of
 from proxy.dialects.use_tool import UseToolDialect
+from proxy.dialects.xml_tags import XmlTagsDialect
 from proxy.wire.request import ChatRequest
 
 NATIVE = "native"
@@ -23,7 +32,16 @@ NATIVE = "native"
 DIALECTS: Mapping[str, Dialect] = {
     NATIVE: NativeDialect(),
     "json": JsonDialect(),
+    "deepseek": DeepSeekDialect(),
+    "glm": GlmDialect(),
+    "hermes": HermesDialect(),
+    "kimi": KimiDialect(),
+    "llama3_json": Llama3JsonDialect(),
+    "mistral": MistralDialect(),
+    "pythonic": PythonicDialect(),
+    "qwen_coder": QwenCoderDialect(),
     "use_tool": UseToolDialect(),
+    "xml_tags": XmlTagsDialect(),
 }
 """Every dialect by the name that configuration uses."""
 

@@ -16,8 +16,15 @@ class PerChoice:
 
     @property
     def cut(self) -> bool:
-        """Whether every choice is over by our own decision."""
+        """Whether every choice is over by our own decision, or one that fails them all."""
+        if self.oversize:
+            return True
         return len(self._decoders) == self._n and all(decoder.cut for decoder in self._decoders.values())
+
+    @property
+    def oversize(self) -> bool:
+        """Whether a call of any choice is too large."""
+        return any(decoder.oversize for decoder in self._decoders.values())
 
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The events that are certain now."""

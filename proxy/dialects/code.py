@@ -14,13 +14,14 @@ FENCE_CHARS = 3  # of which a fence has at least so many
 _SPACES = re.compile(r"[ \t\r\n]*")
 _BLANKS = re.compile(r"[ \t\r]*")
 _TICKS = {"`": re.compile(r"`*"), "~": re.compile(r"~*")}
+_INFO = re.compile(r"[^`\n]*")
 _NEITHER = {"`": re.compile(r"[^`\n]*"), "~": re.compile(r"[^~\n]*")}
 
 
 class CodeReader(Teller, ABC):
     """Reads from a backtick or tilde on.  What a call is, a dialect's `candidate` knows."""
 
-    fence_infos: ClassVar[tuple[str, ...]] = ("",)  # what may stand behind a fence around calls
+    fence_infos: ClassVar[tuple[str, ...] | None] = ("",)  # what may stand behind a fence around calls; None: anything
     default_fences: ClassVar[Literal["whole", "text", "calls"]] = "whole"
 
     def __init__(self, options: DialectOptions) -> None:
@@ -94,38 +95,40 @@ class CodeReader(Teller, ABC):
     def _fence(self, fence: str) -> Steps[None]:
         """Read a fenced block whose opening *fence* has been read and is held."""
         mode = self.options.fences or self.default_fences
-        closed = False
         if mode == "calls" or (mode == "whole" and self._untouched):
             before = self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
             self._told, self.fenced = [], True
             try:
                 yield from self._fenced_calls(fence)
-                closed = True
                 if mode == "whole":
                     yield from self._nothing_more()
             except Mismatch:
+                self._fragments.clear()
                 self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls = before
                 self._told, self.half, self.fenced = self._out, False, False
                 self.abandoned()
             else:
                 self.reader.release()
+                self._flush()
                 self._out += self._told
                 self._told, self.fenced = self._out, False
                 yield from self.joined()
                 return
         text = self.reader.release()
-        self.say(text)
-        if not closed:
-            yield from self._fence_text(fence, in_first_line="\n" not in text)
+        self.say(fence)
+        self.reader.back(text[len(fence) :])  # no fence of calls: what ends it is to be found anew
+        yield from self._fence_text(fence)
 
     def _fenced_calls(self, fence: str) -> Steps[None]:
         """Read a fence's line, calls, and the closing fence; anything else is a `Mismatch`."""
         reader = self.reader
         yield from reader.skip(_BLANKS)
-        info = yield from reader.word(self.fence_infos)
-        yield from reader.skip(_BLANKS)
-        if info not in self.fence_infos or not (yield from reader.literal("\n")):
+        if self.fence_infos is None:
+            yield from reader.skip(_INFO)
+        elif (yield from reader.word(self.fence_infos)) not in self.fence_infos:
             raise Mismatch
+        yield from reader.skip(_BLANKS)
+        yield from reader.expect("\n")
         calls = self.calls
         while True:
             yield from reader.skip(_SPACES)
@@ -133,10 +136,11 @@ class CodeReader(Teller, ABC):
             if self.calls > calls:
                 if char == fence[0]:
                     break
-                if not char and reader.settled:
+                if not char and reader.settled and not self.half:
                     return
             if not char or char in "`~":
                 raise Mismatch
+            self._indent = 0
             yield from self.candidate()
             yield from self.joined_in_fence()
         run = yield from reader.run(_TICKS[fence[0]])
@@ -150,11 +154,11 @@ class CodeReader(Teller, ABC):
         if (yield from self.reader.peek()):
             raise Mismatch
 
-    def _fence_text(self, fence: str, *, in_first_line: bool) -> Steps[None]:
+    def _fence_text(self, fence: str) -> Steps[None]:
         """Tell what is inside a fence, up to the closing one."""
         reader, tick = self.reader, fence[0]
         neither = _NEITHER[tick]
-        if in_first_line and tick == "`" and (yield from self._rest_of_info()):
+        if tick == "`" and (yield from self._rest_of_info()):
             yield from self._inline_code(len(fence))
             return
         while (yield from reader.more()):

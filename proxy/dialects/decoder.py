@@ -13,12 +13,20 @@ class TextDecoder:
     whole any more ends the answer as one that was cut.  Should a scanner have a bug, the text stays text.
     """
 
-    cut = False
-
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
         self._numbers: dict[tuple[bool, int], int] = {}  # of the calls told, by whether the upstream counted, and how
         self._ended = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer is over: a call was too large."""
+        return self._scanner.oversize
+
+    @property
+    def oversize(self) -> bool:
+        """Whether a call that has been told in part was too large to be read to its end."""
+        return self._scanner.oversize
 
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The events that are certain now."""

@@ -26,7 +26,17 @@ class Emulation:
         self._single_call = single_call
         self._held = ""
         self._in_call = False
-        self.cut = False
+        self._cut = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer is over, for this or for the decoder inside."""
+        return self._cut or self._decoder.cut
+
+    @property
+    def oversize(self) -> bool:
+        """Whether a call was too large."""
+        return self._decoder.oversize
 
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The events up to the cut."""
@@ -35,14 +45,14 @@ class Emulation:
     def end(self) -> Sequence[StreamEvent]:
         """What was held back, and no longer can become a stop string."""
         out = self._map(self._decoder.end())
-        if not self.cut:
+        if not self._cut:
             self._release(out)
         return out
 
     def _map(self, events: Sequence[StreamEvent]) -> list[StreamEvent]:
         out: list[StreamEvent] = []
         for event in events:
-            if self.cut:
+            if self._cut:
                 break
             if isinstance(event, TextDelta):
                 self._text(event, out)
@@ -88,4 +98,4 @@ class Emulation:
 
     def _finish(self, reason: str, choice: int, out: list[StreamEvent]) -> None:
         out.append(Finished(reason, choice))
-        self.cut = True
+        self._cut = True

@@ -10,6 +10,7 @@ class NativeDecoder:
     """Passes everything on."""
 
     cut = False
+    oversize = False
 
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The same events."""

@@ -90,6 +90,10 @@ class Decoder(Protocol):
     def cut(self) -> bool:
         """Whether the answer is over by our own decision: the upstream is to be cancelled."""
 
+    @property
+    def oversize(self) -> bool:
+        """Whether that is because a call, of which the beginning was told, is too large to be read to its end."""
+
     def feed(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         """The events that *events* become, as far as that is certain by now."""
 

@@ -36,6 +36,10 @@ class TooLong(Mismatch):
     """What is held has come to its limit."""
 
 
+class Oversize(Exception):
+    """A call that has been told in part has come to its limit."""
+
+
 class Reader:
     """What has come, from *at* on; *ended*: nothing follows; *settled*: and the model has said all that it wanted to.
 
@@ -45,6 +49,7 @@ class Reader:
     __slots__ = (
         "_held",
         "_held_chars",
+        "_left_chars",
         "_limit_chars",
         "_mark",
         "_queue",
@@ -66,13 +71,18 @@ class Reader:
         self._held: list[str] = []
         self._held_chars = 0
         self._mark = -1  # where in `text` begins what is held; -1: nothing is
+        self._left_chars = -1  # that may still be taken from the queue; -1: any number
 
     def feed(self, piece: str) -> None:
         """Take the next piece."""
         self._queue.append(piece)
 
     def back(self, text: str) -> None:
-        """Have *text* read (again) next; not while something is held."""
+        """Have *text*, which was read last, read again next."""
+        if self.holding and text:
+            self._held = [self.held()[: -len(text)]]
+            self._held_chars = len(self._held[0])
+            self._mark = 0
         rest = self.text[self.at :]
         if rest:
             self._queue.appendleft(rest)
@@ -121,6 +131,16 @@ class Reader:
         """What is held, and what was not read yet."""
         held = self.held() if self.holding else ""
         return "".join((held, self.text[self.at :], *self._queue))
+
+    def let_go(self) -> None:
+        """Keep what is read no longer; as much as might still have been kept may be read, then comes an `Oversize`."""
+        self._left_chars = self._limit_chars - self._held_chars - (len(self.text) - self._mark)
+        self._held.clear()
+        self._mark = -1
+
+    def unbind(self) -> None:
+        """Read any number of characters again."""
+        self._left_chars = -1
 
     # --- reading
 
@@ -242,9 +262,15 @@ class Reader:
             if room <= 0:
                 self.text, self.at = rest, 0
                 raise TooLong
+        elif self._left_chars >= 0:
+            room = min(room, self._left_chars)
+            if not room:
+                raise Oversize
         piece = self._queue.popleft()
         if len(piece) > room:
             later = (piece[start : start + self._slice_chars] for start in range(room, len(piece), self._slice_chars))
             self._queue.extendleft(reversed(list(later)))
             piece = piece[:room]
+        if self._left_chars > 0:
+            self._left_chars -= len(piece)
         self.text, self.at = rest + piece, 0

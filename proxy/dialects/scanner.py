@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Generator
-from typing import ClassVar
 
 from proxy.dialects.code import FENCE_CHARS, CodeReader
 from proxy.dialects.port import DialectOptions, Toolset
-from proxy.dialects.reader import SPACE, Mismatch, Steps
+from proxy.dialects.reader import SPACE, Mismatch, Oversize, Steps
 from proxy.wire.events import StreamEvent, TextDelta
 
 THINK, THINK_END = "<think>", "</think>"
@@ -27,16 +26,21 @@ class Scanner(CodeReader):
     """Tells text, calls and reasoning apart in one choice of an answer.
 
     A dialect gives *opener*, a pattern of where a call may begin (matching also what at the end of the piece may still
-    become that), and `candidate`, which reads it.  `candidate` either tells calls, by `call` or by `open_call` and
-    `fragment`, or raises `Mismatch` before it has told anything: then what it has read is text.
+    become that), *line_opener*, one of where it may at the beginning of a line, and `candidate`, which reads it.  That
+    either tells calls, by `call` or by `begin_call` and `fragment`, or raises `Mismatch` before it has told anything:
+    then what it has read is text.
     """
 
-    opener: ClassVar[str] = _NEVER
+    opener: str = ""
+    line_opener: str = ""
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
         super().__init__(options)
         self.toolset = toolset
-        self._marks = re.compile(self._pattern())
+        self._marks = self._pattern(self.opener, self.line_opener)
+        self._marks_in_line = self._marks  # behind other text on the line
+        if self.line_opener:
+            self._marks_in_line = self._pattern(self.opener, r"\n")
         self._searching = False  # the scanner waits in plain text, with nothing read and not told
         self._run = self._scan()
         next(self._run)
@@ -60,6 +64,8 @@ class Scanner(CodeReader):
 
     def remains(self) -> list[StreamEvent]:
         """What was found, and as text all the rest: the scanner has broken, and is not asked again."""
+        if not self.fenced:
+            self._flush()
         text = "".join((*self._space, self.reader.remains()))
         return [*self._out, *([TextDelta(text, self.choice)] if text else [])]
 
@@ -70,6 +76,27 @@ class Scanner(CodeReader):
         self._tell_line(text)
         return True
 
+    # --- what dialects call
+
+    def begin_call(self, name: str) -> None:
+        """Tell that a call begins whose end has not come: from here on nothing of it can become text."""
+        if not self.fenced:
+            self.reader.let_go()
+        self.open_call(name)
+
+    def swallow(self, closer: str) -> Steps[None]:
+        """Read white space, and a *closer* that may stand behind a call."""
+        reader = self.reader
+        while (yield from reader.more()):
+            found = _SPACES.match(reader.text, reader.at)
+            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
+            self.say(found[0])
+            reader.at = found.end()
+            if reader.at < len(reader.text):
+                break
+        if closer and (yield from reader.ahead(closer)):
+            reader.at += len(closer)
+
     # --- what dialects may say
 
     def passed_over(self, _text: str) -> Steps[None]:
@@ -78,13 +105,17 @@ class Scanner(CodeReader):
 
     # --- plain text
 
-    def _pattern(self) -> str:
-        think = beginnings(THINK) if self.options.reasoning_tags else _NEVER
-        return rf"{self.opener}|[`~]|{think}" if self.toolset.tools else think
+    def _pattern(self, *openers: str) -> re.Pattern[str]:
+        """What plain text ends at.  Each alternative begins with a literal, so that `re` looks for those alone."""
+        marks = [*openers, "`", "~"] if self.toolset.tools else []
+        if self.options.reasoning_tags:
+            marks.append(beginnings(THINK))
+        return re.compile("|".join(filter(None, marks)) or _NEVER)
 
     def _go_on(self) -> list[StreamEvent]:
         self._searching = False
         next(self._run, None)
+        self._flush()
         out, self._out = self._out, []
         if not self.fenced:
             self._told = self._out
@@ -101,8 +132,11 @@ class Scanner(CodeReader):
                 if not (yield from reader.more()):
                     return
                 self._searching = False
-            found = self._marks.search(reader.text, reader.at)
+            marks = self._marks if self._indent >= 0 else self._marks_in_line
+            found = marks.search(reader.text, reader.at)
             end = found.start() if found else len(reader.text)
+            if found and found[0] == "\n":
+                end, found = end + 1, None
             self.say(reader.text[reader.at : end])
             reader.at = end
             if found:
@@ -126,8 +160,14 @@ class Scanner(CodeReader):
                 yield from self.candidate()
             except Mismatch as mismatch:
                 yield from self._release(mismatch)
+            except Oversize:
+                self.half = self.oversize = True
+                reader.unbind()
+                while (yield from reader.more()):
+                    reader.at = len(reader.text)
             else:
                 reader.release()
+                reader.unbind()
                 yield from self.joined()
 
     def _release(self, mismatch: Mismatch) -> Steps[None]:

@@ -41,6 +41,7 @@ class ToolSchema:
 
     parameters: Mapping[str, Any]
     _shapes: dict[str, Shape] = field(default_factory=dict)
+    _properties: Mapping[str, Any] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,7 +58,9 @@ class ToolSchema:
         return self._shapes[name]
 
     def _declared(self) -> Mapping[str, Any]:
-        return properties_of(resolved(self.parameters, self.parameters), self.parameters)
+        if self._properties is None:
+            self._properties = properties_of(resolved(self.parameters, self.parameters), self.parameters)
+        return self._properties
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

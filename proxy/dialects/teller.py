@@ -12,9 +12,11 @@ class Teller:
         self.options = options
         self.choice = 0
         self.half = False  # a call was told that will never be whole
+        self.oversize = False  # that is because it was too large; what follows is not looked at
         self.calls = 0  # told so far
         self._out: list[StreamEvent] = []
         self._told = self._out  # where events are told: held back while it is not sure that they are any
+        self._fragments: list[str] = []  # of the call that was opened last: joined to one event for each piece
         self._space: list[str] = []  # after the text that was told: it is text unless a call follows
         self._fresh = True  # nothing but white space since the beginning, or since a call
         self._after_call = False  # nothing but white space since a call
@@ -23,10 +25,12 @@ class Teller:
 
     def call(self, name: str, arguments: str, theirs: str | None = None) -> None:
         """Tell a whole call; *theirs* is the id that the model gave it."""
-        self.fragment(self.open_call(name, theirs), arguments)
+        self.open_call(name, theirs)
+        self.fragment(arguments)
 
-    def open_call(self, name: str, theirs: str | None = None) -> int:
-        """Tell that a call begins; its index."""
+    def open_call(self, name: str, theirs: str | None = None) -> None:
+        """Tell that a call begins."""
+        self._flush()
         index = self.calls
         self.calls += 1
         self._told.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
@@ -34,17 +38,16 @@ class Teller:
         self._fresh = self._after_call = True
         self._untouched = False
         self._indent = -1
-        return index
 
-    def fragment(self, index: int, arguments: str) -> None:
-        """Tell the next piece of a call's arguments."""
-        if arguments:
-            self._told.append(ToolCallDelta(index, None, None, arguments, self.choice))
+    def fragment(self, arguments: str) -> None:
+        """Tell the next piece of the arguments of the call that was opened last."""
+        self._fragments.append(arguments)
 
     def say(self, text: str) -> None:
         """Tell text; white space at its end waits, since it goes if a call follows."""
         if not text:
             return
+        self._flush()
         self._tell_line(text)
         if self._after_call:
             text = text.lstrip(SPACE)
@@ -66,6 +69,14 @@ class Teller:
         """Whether nothing but blanks stand before on the line."""
         return self._indent >= 0
 
+    def _flush(self) -> None:
+        """Tell the fragments that have come since the last piece."""
+        if self._fragments:
+            arguments = "".join(self._fragments)
+            self._fragments.clear()
+            if arguments:
+                self._told.append(ToolCallDelta(self.calls - 1, None, None, arguments, self.choice))
+
     def _tell_line(self, text: str) -> None:
         """Keep count of the blanks that the last line begins with."""
         line_at = text.rfind("\n") + 1
@@ -76,4 +87,5 @@ class Teller:
             self._indent = -1 if line.strip(" \t\r") else self._indent + len(line)
 
     def _think(self, text: str) -> None:
+        self._flush()
         self._told.append(ReasoningDelta(text, self.choice))

@@ -3,8 +3,10 @@
 All of it is inserted as data: what a description says can't begin a line of its own.
 """
 
-from proxy.dialects.port import PastResult, Tool, Toolset
-from proxy.dialects.schema import dump
+import re
+
+from proxy.dialects.port import PastCall, PastResult, Tool, Toolset
+from proxy.dialects.schema import dump, load
 
 NO_OUTPUT = "(no output)"
 """Said of an empty result: a message that is empty makes models repeat the call."""
@@ -18,6 +20,39 @@ def tool_line(tool: Tool) -> str:
 def tool_lines(toolset: Toolset) -> str:
     """All tools, one per line, in the order declared."""
     return "\n".join(map(tool_line, toolset.tools))
+
+
+def signatures(toolset: Toolset) -> str:
+    """All tools, one per line, as OpenAI's own function objects: the form that most models have seen in training."""
+    return "\n".join(map(_signature, toolset.tools))
+
+
+def _signature(tool: Tool) -> str:
+    function = {"name": tool.name, "description": on_one_line(tool.description), "parameters": tool.parameters}
+    return dump({"type": "function", "function": {key: told for key, told in function.items() if told != ""}})
+
+
+_LINE_ENDS = re.compile(r"[ \t]*[\r\n]\s*")
+
+
+def on_one_line(text: str) -> str:
+    """*text* without line ends: they become blanks."""
+    text = text.strip()
+    return _LINE_ENDS.sub(" ", text) if "\n" in text or "\r" in text else text
+
+
+def arguments_json(call: PastCall) -> str:
+    """The arguments of a past call as they came, if they are an object; else as a JSON string."""
+    try:
+        whole = isinstance(load(call.arguments), dict)
+    except ValueError:
+        whole = False
+    return call.arguments.strip() if whole else dump(call.arguments)
+
+
+def json_call(call: PastCall, key: str = "arguments") -> str:
+    """A past call as one JSON object, the arguments under *key*."""
+    return f'{{"name":{dump(call.name)},"{key}":{arguments_json(call)}}}'
 
 
 def how_many(toolset: Toolset, several: str, one: str) -> str:
