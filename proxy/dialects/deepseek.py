@@ -5,7 +5,7 @@ V3:    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool�
 
 The format: deepseek-ai/DeepSeek-V3.1, model card, “ToolCall”; the chat templates of deepseek-ai/DeepSeek-V3-0324 and
 deepseek-ai/DeepSeek-R1-0528.
-"""  # noqa: RUF002 - the bars are full-width: these are the model's own tokens
+"""  # noqa: RUF002 - full-width bars are what the model's own tokens have
 
 from proxy.dialects.decoder import TextDecoder
 from proxy.dialects.json_calls import ONE, SEVERAL, JsonCallScanner
@@ -14,10 +14,10 @@ from proxy.dialects.reader import Mismatch, Steps
 from proxy.dialects.scanner import beginnings
 from proxy.dialects.words import arguments_json, example_name, how_many, said, signatures
 
-CALLS, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"  # noqa: RUF001 - see above
-CALL, CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"  # noqa: RUF001
-SEPARATOR = "<｜tool▁sep｜>"  # noqa: RUF001
-OUTPUT, OUTPUT_END = "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>"  # noqa: RUF001
+CALLS, CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"  # noqa: RUF001 - as above
+CALL, CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"  # noqa: RUF001 - as above
+SEPARATOR = "<｜tool▁sep｜>"  # noqa: RUF001 - as above
+OUTPUT, OUTPUT_END = "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>"  # noqa: RUF001 - as above
 FUNCTION = "function" + SEPARATOR
 FENCE, FENCE_END = "\n```json\n", "```"
 

@@ -1,6 +1,6 @@
 """Calls as JSON objects with a name and arguments, read string-aware: what several dialects put between markers."""
 
-from proxy.dialects.json_text import (
+from proxy.dialects.json_pieces import (
     after_space,
     arguments_of,
     nothing,

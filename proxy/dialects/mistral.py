@@ -12,7 +12,7 @@ import re
 
 from proxy.dialects.decoder import TextDecoder
 from proxy.dialects.json_calls import ONE, SEVERAL, JsonCallScanner
-from proxy.dialects.json_text import after_space
+from proxy.dialects.json_pieces import after_space
 from proxy.dialects.port import Decoder, DialectOptions, PastCall, PastResult, Toolset
 from proxy.dialects.reader import Mismatch, Steps
 from proxy.dialects.scanner import beginnings

@@ -5,7 +5,7 @@ JSON's own spellings are taken, too.  Everything else is a `Mismatch`: names, ca
 
 import re
 
-from proxy.dialects.json_text import MAX_DEPTH, Tell, after_space, nothing
+from proxy.dialects.json_pieces import MAX_DEPTH, Tell, after_space, nothing
 from proxy.dialects.reader import Mismatch, Reader, Steps
 from proxy.dialects.schema import dump
 

@@ -1,23 +1,16 @@
-"""Scanner: what surrounds calls, the same in every dialect: white space, code fences, inline code, reasoning."""
+"""Scanner: tells text from calls, and what surrounds calls, the same in every dialect."""
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Generator
-from typing import ClassVar, Literal
 
+from proxy.dialects.code import FENCE_CHARS, CodeReader
 from proxy.dialects.port import DialectOptions, Toolset
-from proxy.dialects.reader import SPACE, Mismatch, Oversize, Reader, Steps
-from proxy.wire.events import ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
+from proxy.dialects.reader import SPACE, Mismatch, Oversize, Steps
+from proxy.wire.events import StreamEvent, TextDelta
 
-FENCE_INDENT = 3  # blanks that may stand before a fence; CommonMark §4.5
-FENCE_CHARS = 3  # of which a fence has at least so many
 THINK, THINK_END = "<think>", "</think>"
 
 _SPACES = re.compile(r"[ \t\r\n]*")
-_BLANKS = re.compile(r"[ \t\r]*")
-_TICKS = {"`": re.compile(r"`*"), "~": re.compile(r"~*")}
-_NEITHER = {"`": re.compile(r"[^`\n]*"), "~": re.compile(r"[^~\n]*")}
-_INFO = re.compile(r"[^`\n]*")
 _NEVER = r"(?!)"
 
 
@@ -29,7 +22,7 @@ def beginnings(word: str) -> str:
     return pattern
 
 
-class Scanner(ABC):
+class Scanner(CodeReader):
     """Tells text, calls and reasoning apart in one choice of an answer.
 
     A dialect gives *opener*, a pattern of where a call may begin (matching also what at the end of the piece may still
@@ -40,30 +33,14 @@ class Scanner(ABC):
 
     opener: str = ""
     line_opener: str = ""
-    fence_infos: ClassVar[tuple[str, ...] | None] = ("",)  # what may stand behind a fence around calls; None: anything
-    default_fences: ClassVar[Literal["whole", "text", "calls"]] = "whole"
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
+        super().__init__(options)
         self.toolset = toolset
-        self.options = options
-        self.reader = Reader(options.max_call_bytes)
-        self.choice = 0
-        self.half = False  # a call was told that will never be whole
-        self.oversize = False  # that is because it was too large; what follows is not looked at
-        self.calls = 0  # told so far
-        self._out: list[StreamEvent] = []  # certain
-        self._told = self._out  # where events go; inside a fence that may hold calls they wait elsewhere
-        self._fragments: list[str] = []  # of the call that was opened last: joined to one event for each piece
         self._marks = self._pattern(self.opener, self.line_opener)
-        self._marks_in_line = (
-            self._pattern(self.opener, r"\n") if self.line_opener else self._marks
-        )  # behind other text
-        self._space: list[str] = []  # after the text that was told: it is text unless a call follows
-        self._fresh = True  # nothing but white space since the beginning, or since a call
-        self._after_call = False  # nothing but white space since a call
-        self._indent = 0  # blanks since the line began; -1: other text
-        self._untouched = True  # nothing but white space since the beginning
-        self.fenced = False  # a fence is open that may hold calls
+        self._marks_in_line = self._marks  # behind other text on the line
+        if self.line_opener:
+            self._marks_in_line = self._pattern(self.opener, r"\n")
         self._searching = False  # the scanner waits in plain text, with nothing read and not told
         self._run = self._scan()
         next(self._run)
@@ -101,11 +78,6 @@ class Scanner(ABC):
 
     # --- what dialects call
 
-    def call(self, name: str, arguments: str, theirs: str | None = None) -> None:
-        """Tell a whole call; *theirs* is the id that the model gave it."""
-        self.open_call(name, theirs)
-        self.fragment(arguments)
-
     def begin_call(self, name: str) -> None:
         """Tell that a call begins whose end has not come: from here on nothing of it can become text."""
         if not self.fenced:
@@ -125,60 +97,10 @@ class Scanner(ABC):
         if closer and (yield from reader.ahead(closer)):
             reader.at += len(closer)
 
-    def open_call(self, name: str, theirs: str | None = None) -> None:
-        """Tell that a call begins."""
-        self._flush()
-        index = self.calls
-        self.calls += 1
-        self._told.append(ToolCallDelta(index, self.options.ids.settle(theirs), name, "", self.choice))
-        self._space.clear()
-        self._fresh = self._after_call = True
-        self._untouched = False
-        self._indent = -1
-
-    def fragment(self, arguments: str) -> None:
-        """Tell the next piece of the arguments of the call that was opened last."""
-        self._fragments.append(arguments)
-
-    def say(self, text: str) -> None:
-        """Tell text; white space at its end waits, since it goes if a call follows."""
-        if not text:
-            return
-        self._flush()
-        self._tell_line(text)
-        if self._after_call:
-            text = text.lstrip(SPACE)
-            if not text:
-                return
-            self._after_call = False
-        body = text.rstrip(SPACE)
-        if not body:
-            self._space.append(text)
-            return
-        self._fresh = self._untouched = False
-        self._told.append(TextDelta("".join((*self._space, body)) if self._space else body, self.choice))
-        self._space.clear()
-        if len(body) < len(text):
-            self._space.append(text[len(body) :])
-
-    @property
-    def at_line_start(self) -> bool:
-        """Whether nothing but blanks stand before on the line."""
-        return self._indent >= 0
-
-    @abstractmethod
-    def candidate(self) -> Steps[None]:
-        """Read what may be a call, or several; raises `Mismatch`."""
-
-    def abandoned(self) -> None:  # noqa: B027 - a hook, which most have no use for
-        """What is being read is no call."""
+    # --- what dialects may say
 
     def passed_over(self, _text: str) -> Steps[None]:
         """What could have become a call has been told as text; what follows may belong to it."""
-        yield from ()
-
-    def joined(self) -> Steps[None]:
-        """A call has been read; what follows may belong to it."""
         yield from ()
 
     # --- plain text
@@ -198,23 +120,6 @@ class Scanner(ABC):
         if not self.fenced:
             self._told = self._out
         return out
-
-    def _flush(self) -> None:
-        """Tell the fragments that have come since the last piece."""
-        if self._fragments:
-            arguments = "".join(self._fragments)
-            self._fragments.clear()
-            if arguments:
-                self._told.append(ToolCallDelta(self.calls - 1, None, None, arguments, self.choice))
-
-    def _tell_line(self, text: str) -> None:
-        """Keep count of the blanks that the last line begins with."""
-        line_at = text.rfind("\n") + 1
-        if line_at:
-            self._indent = 0
-        if self._indent >= 0 and line_at < len(text):
-            line = text[line_at:]
-            self._indent = -1 if line.strip(" \t\r") else self._indent + len(line)
 
     def _scan(self) -> Generator[None, None, None]:
         yield
@@ -299,164 +204,5 @@ class Scanner(ABC):
         yield from reader.skip(_SPACES)
         self._fresh, self._indent = False, 0
 
-    def _think(self, text: str) -> None:
-        self._flush()
-        self._told.append(ReasoningDelta(text, self.choice))
 
-    # --- code
-
-    def _ticked(self, tick: str) -> Steps[None]:
-        """Read a fenced block, inline code, or a character that is neither."""
-        reader = self.reader
-        if 0 <= self._indent <= FENCE_INDENT:
-            reader.hold()
-            try:
-                run = yield from reader.run(_TICKS[tick])
-            except Mismatch:
-                run = ""
-            if len(run) >= FENCE_CHARS:
-                yield from self._fence(run)
-                return
-            self.say(reader.release())
-            size = len(run)
-        else:
-            size = yield from self._tell_run(tick)
-        if tick == "`":
-            yield from self._inline_code(size)
-
-    def _tell_run(self, tick: str) -> Steps[int]:
-        """Tell a run of *tick*, and count it."""
-        reader, size = self.reader, 0
-        while True:
-            found = _TICKS[tick].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            size += len(found[0])
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text) or not (yield from reader.more()):
-                return size
-
-    def _inline_code(self, size: int) -> Steps[None]:
-        """Tell what stands between a run of *size* backticks and the next such run, or the end of the line."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _NEITHER["`"].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text) and (
-                reader.text[reader.at] == "\n" or (yield from self._tell_run("`")) == size
-            ):
-                return
-
-    def _fence(self, fence: str) -> Steps[None]:
-        """Read a fenced block whose opening *fence* has been read and is held."""
-        mode = self.options.fences or self.default_fences
-        if mode == "calls" or (mode == "whole" and self._untouched):
-            before = self._space[:], self._fresh, self._after_call, self._indent, self._untouched, self.calls
-            self._told, self.fenced = [], True
-            try:
-                yield from self._fenced_calls(fence)
-                if mode == "whole":
-                    yield from self._nothing_more()
-            except Mismatch:
-                self._fragments.clear()
-                self._space, self._fresh, self._after_call, self._indent, self._untouched, self.calls = before
-                self._told, self.half, self.fenced = self._out, False, False
-                self.abandoned()
-            else:
-                self.reader.release()
-                self._flush()
-                self._out += self._told
-                self._told, self.fenced = self._out, False
-                yield from self.joined()
-                return
-        text = self.reader.release()
-        self.say(fence)
-        self.reader.back(text[len(fence) :])  # no fence of calls: what ends it is to be found anew
-        yield from self._fence_text(fence)
-
-    def _fenced_calls(self, fence: str) -> Steps[None]:
-        """Read a fence's line, calls, and the closing fence; anything else is a `Mismatch`."""
-        reader = self.reader
-        yield from reader.skip(_BLANKS)
-        if self.fence_infos is None:
-            yield from reader.skip(_INFO)
-        elif (yield from reader.word(self.fence_infos)) not in self.fence_infos:
-            raise Mismatch
-        yield from reader.skip(_BLANKS)
-        yield from reader.expect("\n")
-        calls = self.calls
-        while True:
-            yield from reader.skip(_SPACES)
-            char = yield from reader.peek()
-            if self.calls > calls:
-                if char == fence[0]:
-                    break
-                if not char and reader.settled and not self.half:
-                    return
-            if not char or char in "`~":
-                raise Mismatch
-            self._indent = 0
-            yield from self.candidate()
-            yield from self.joined_in_fence()
-        run = yield from reader.run(_TICKS[fence[0]])
-        yield from reader.skip(_BLANKS)
-        if len(run) < len(fence) or (yield from reader.peek()) not in ("\n", ""):
-            raise Mismatch
-
-    def _nothing_more(self) -> Steps[None]:
-        """Read to the end of the answer; a `Mismatch` if there is anything but white space."""
-        yield from self.reader.skip(_SPACES)
-        if (yield from self.reader.peek()):
-            raise Mismatch
-
-    def joined_in_fence(self) -> Steps[None]:
-        """A call has been read inside a fence; what follows may belong to it."""
-        yield from ()
-
-    def _fence_text(self, fence: str) -> Steps[None]:
-        """Tell what is inside a fence, up to the closing one."""
-        reader, tick = self.reader, fence[0]
-        neither = _NEITHER[tick]
-        if tick == "`" and (yield from self._rest_of_info()):
-            yield from self._inline_code(len(fence))
-            return
-        while (yield from reader.more()):
-            found = neither.match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at == len(reader.text):
-                continue
-            if reader.text[reader.at] == "\n":
-                self.say("\n")
-                reader.at += 1
-                continue
-            closing = 0 <= self._indent <= FENCE_INDENT
-            if (yield from self._tell_run(tick)) >= len(fence) and closing and (yield from self._blank_rest()):
-                return
-
-    def _rest_of_info(self) -> Steps[bool]:
-        """Tell the rest of a fence's own line; whether it is none, since a backtick stands in it.  CommonMark §4.5."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _NEITHER["`"].match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text):
-                return reader.text[reader.at] == "`"
-        return False
-
-    def _blank_rest(self) -> Steps[bool]:
-        """Tell the blanks that follow; whether the line ends behind them."""
-        reader = self.reader
-        while (yield from reader.more()):
-            found = _BLANKS.match(reader.text, reader.at)
-            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            self.say(found[0])
-            reader.at = found.end()
-            if reader.at < len(reader.text):
-                return reader.text[reader.at] == "\n"
-        return True
+__all__ = ["FENCE_CHARS", "THINK", "THINK_END", "Scanner", "beginnings"]

@@ -17,16 +17,25 @@ NOT_KINDS = {
 """What lies among the upstreams and is no kind of its own."""
 
 NOT_DIALECTS = {
+    "code": "inline code and fences in answers",
+    "elements": "values written as nested elements",
+    "json_text": "JSON texts and their parts",
+    "shape": "what a schema says of a value's type",
+    "teller": "what was found becomes events",
     "choices": "a decoder for each choice",
     "conforming": "whether arguments keep their schema",
     "decoder": "a scanner behind the port that the states know",
     "ids": "the ids that calls get",
+    "json_calls": "what dialects share whose calls hold JSON",
+    "json_pieces": "JSON told as it comes",
     "port": "what every dialect offers",
+    "python_text": "Python literals told as JSON",
     "reasoning": "answers in which no calls are looked for",
     "rewriting": "a request as such a model is told it",
     "reader": "text read as if it were all there",
     "scanner": "what surrounds calls, the same in every dialect",
     "schema": "values typed by the schema that a tool declares",
+    "tagged": "what dialects share whose calls are elements",
     "words": "words that every dialect needs",
     "emulation": "wraps the decoder of any dialect",
 }

@@ -120,7 +120,8 @@ def test_a_user_message_is_required_as_the_kind_or_the_entry_says(
         ("id = 'm'\nupstreams = []", ".upstream: is required"),
         ("id = 'm'\nupstreams = ['up', 'up']", ".upstreams: 'up' is given twice"),
         ("id = 'm'\ndelivery = 'x'", ".delivery: expected 'live' or 'assured', got 'x'"),
-        ("id = 'm'\ntools = 'text'", ".tools: expected 'auto', 'native' or 'off', got 'text'"),
+        ("id = 'm'\ntools = 'words'", ".tools: expected 'auto', 'native', 'text' or 'off', got 'words'"),
+        ("id = 'm'\ndialect = 'jsn'", ".dialect: unknown dialect 'jsn'; did you mean 'json'?"),
         (
             "id = 'm'\nreasoning_field = 'x'",
             ".reasoning_field: expected 'reasoning_content', 'reasoning' or 'off', got 'x'",

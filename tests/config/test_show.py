@@ -61,7 +61,18 @@ def test_what_is_shown_can_be_used_as_a_file(loaded: Load, tmp_path: Path) -> No
 def test_every_table_and_default_is_shown() -> None:
     shown = tomllib.loads(as_toml(load(None, {}, {})))
 
-    assert list(shown) == ["server", "auth", "session", "clocks", "retry", "breaker", "upstreams", "models", "log"]
+    assert list(shown) == [
+        "server",
+        "auth",
+        "session",
+        "clocks",
+        "retry",
+        "breaker",
+        "upstreams",
+        "models",
+        "tools",
+        "log",
+    ]
     assert shown["server"]["port"] == 8080
     assert shown["clocks"]["total"] == 1800
     assert shown["upstreams"][0]["name"] == "scripted"

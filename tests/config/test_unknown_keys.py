@@ -56,7 +56,6 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one(
         "[clocks]\ntoken = 10",
         "[[upstreams]]\nname='up'\nbase_url='http://h'\non_disconnect = 'interrupt'",
         "[[upstreams]]\nname='up'\nbase_url='http://h'\n[upstreams.dynamic]\nenabled = false",
-        "[[models]]\nid='m'\nupstream='up'\ndialect = 'hermes'",
     ],
 )
 def test_a_field_of_a_part_that_is_not_built_is_refused(refused: Refused, text: str) -> None:

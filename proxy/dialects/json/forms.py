@@ -35,7 +35,8 @@ def keys_of(forms: frozenset[str]) -> tuple[str, ...]:
 class Seen:
     """What has been read of an object."""
 
-    bare: bool  # it stands in the text, not in a list or a tag
+    bare: bool  # it stands in the text, not in a list or a tag: arguments are needed
+    marked: bool  # it stands in a tag, so that more keys than those known are no sign of data
     forms: frozenset[str]
     values: dict[str, Value] = field(default_factory=dict)
     name: str | None = None
@@ -46,7 +47,7 @@ class Seen:
         """Whether keys that nobody knows may stand there: behind those that say what it is."""
         if self.forms == {"wrapper"}:
             return any(key in self.values for key in WRAPPER_KEYS)
-        return not self.bare and ("name" in self.values or "function" in self.values)
+        return self.marked and ("name" in self.values or "function" in self.values)
 
     def narrow(self, key: str) -> bool:
         """Whether forms know another *key*: only they are left.  Raises `Mismatch` where it may not stand."""
@@ -69,8 +70,8 @@ class FormReader:
         self._first_keys = FIRST_KEYS if final else FIRST_KEYS[:-1]
         self._forms = frozenset(FORMS) if final else frozenset(FORMS) - {"answer"}
 
-    def read_list(self) -> Steps[list[Item]]:
-        """Read a list of objects."""
+    def read_list(self, *, marked: bool = False) -> Steps[list[Item]]:
+        """Read a list of objects; *marked*: in a tag."""
         reader = self._reader
         reader.at += 1
         items: list[Item] = []
@@ -80,7 +81,7 @@ class FormReader:
             if char == "]" and items:
                 break
             yield from reader.expect("{")
-            items += yield from self.read_object(bare=False)
+            items += yield from self.read_object(marked=marked)
             yield from reader.skip(SPACES)
             char = yield from reader.peek()
             if char == "]" or (not char and reader.settled):
@@ -89,10 +90,10 @@ class FormReader:
         reader.at += len(char)
         return items
 
-    def read_object(self, *, bare: bool) -> Steps[list[Item]]:
-        """Read an object behind its opener; *bare*: it stands in the text."""
+    def read_object(self, *, bare: bool = False, marked: bool = False) -> Steps[list[Item]]:
+        """Read an object behind its opener; *bare*: it stands in the text, *marked*: in a tag."""
         reader = self._reader
-        seen = Seen(bare, self._forms)
+        seen = Seen(bare, marked, self._forms)
         while True:
             yield from reader.skip(SPACES)
             if (yield from reader.peek()) == "}" and seen.values:  # behind a comma

@@ -72,7 +72,7 @@ class JsonScanner(Scanner):
             yield from reader.skip(SPACES)
             if (yield from reader.peek()) == "t":
                 return [(yield from self._loose(in_bracket=True))]
-        return (yield from self._forms.read_object(bare=not self._tagged))
+        return (yield from self._forms.read_object(bare=not self._tagged, marked=self._tagged))
 
     def _loose(self, *, in_bracket: bool) -> Steps[Call]:
         reader = self.reader
@@ -90,10 +90,10 @@ class JsonScanner(Scanner):
         yield from reader.skip(SPACES)
         char = yield from reader.peek()
         if char == "[":
-            items = yield from self._forms.read_list()
+            items = yield from self._forms.read_list(marked=True)
         else:
             yield from reader.expect("{")
-            items = yield from self._forms.read_object(bare=False)
+            items = yield from self._forms.read_object(marked=True)
         self._tagged = True
         return items
 

@@ -98,49 +98,49 @@ class TaggedScanner(Scanner):
     def _read(self, value: Value, lookout: Lookout) -> Steps[End | None]:
         """Read a value from behind its opening tag, and put it into *value*; None if the answer ends in it."""
         reader = self.reader
-        on_new_line = yield from self._line_end()
+        on_new_line = bool((yield from self._line_end()))
         if (yield from reader.ahead(CDATA)):
             reader.at += len(CDATA)
             value.literal = True
-            found = yield from self._section(value, lookout)
-            return found
-        tags, plain, space = lookout.tags, certain(lookout.tags.words), ""
+            end = yield from self._section(value, lookout)
+            return end
+        plain, space = certain(lookout.tags.words), ""
         while (yield from reader.more()):
-            found_text = plain.match(reader.text, reader.at)
-            assert found_text is not None  # a star matches the empty text  # noqa: S101 - narrows the type
-            if found_text[0]:
-                value.put(space + found_text[0])
-                space, on_new_line = "", ""
-                reader.at = found_text.end()
+            found = plain.match(reader.text, reader.at)
+            assert found is not None  # a star matches the empty text  # noqa: S101 - narrows the type
+            if found[0]:
+                value.put(space + found[0])
+                space, on_new_line = "", False
+                reader.at = found.end()
             if reader.at == len(reader.text):
                 continue
             if reader.text[reader.at] != "<":
-                if space:
-                    value.put(space)
-                space = yield from self._line_end()
-                if not space:
-                    value.put("\r")
-                    reader.at += 1
-                else:
-                    space += yield from reader.run(_BLANKS)
+                value.put(space)
+                space = yield from self._space_before_tag(value)
                 continue
-            word = yield from reader.ahead(*tags.words)
-            if word in (tags.value, tags.call):
+            tag = yield from self._tag(lookout.tags.words)
+            if tag in (lookout.tags.value, lookout.tags.call):
                 lookout.put(space)
                 end = yield from self._ending(value, lookout)
                 return end
-            tag = (yield from self._tag(word)) if word else "<"
-            if not word:
-                reader.at += 1
-            name = lookout.next_on_line(tag) if space or on_new_line else None
-            if name is not None:
+            if (space or on_new_line) and (name := lookout.next_on_line(tag)) is not None:
                 value.end("")
                 return End("", name)
             lookout.depth += lookout.grammar.opens_call(tag)
             value.put(space + tag)
-            space, on_new_line = "", ""
+            space, on_new_line = "", False
         value.leave_open(space)
         return None
+
+    def _space_before_tag(self, value: Value) -> Steps[str]:
+        """Read a line end, and the blanks behind it, which belong to the closing tag if one follows."""
+        line_end = yield from self._line_end()
+        if not line_end:
+            value.put("\r")
+            self.reader.at += 1
+            return ""
+        blanks = yield from self.reader.run(_BLANKS)
+        return line_end + blanks
 
     def _section(self, value: Value, lookout: Lookout) -> Steps[End | None]:
         """Read a CDATA section, and what follows it, as `_read` does."""
@@ -184,12 +184,15 @@ class TaggedScanner(Scanner):
         self.reader.at += len(found)
         return found
 
-    def _tag(self, word: str) -> Steps[str]:
-        """Read a tag that begins with *word*, or as much of it as there is."""
+    def _tag(self, words: tuple[str, ...]) -> Steps[str]:
+        """Read a tag that begins with one of *words*, or a `<` that begins none; the value's and the call's stay."""
         reader = self.reader
-        reader.at += len(word)
-        if word.endswith(">"):
+        word = yield from reader.ahead(*words)
+        if word.startswith("</"):
             return word
+        reader.at += len(word) or 1
+        if not word or word.endswith(">"):
+            return word or "<"
         body = yield from reader.run(_TAG_BODY)
         if (yield from reader.peek()) == ">":
             reader.at += 1

@@ -1,0 +1,24 @@
+"""What holds no call becomes none: false calls are worse than missed ones, since somebody runs them."""
+
+import pytest
+
+from tests.dialects import negatives
+from tests.dialects.worlds import TEXT_DIALECTS, calls_of, run, text_of
+
+ALL = list(dict.fromkeys(negatives.texts()))
+
+
+def test_there_are_enough_texts_to_tell():
+    assert len(ALL) >= 300
+
+
+@pytest.mark.parametrize("dialect", TEXT_DIALECTS)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_no_text_becomes_a_call_and_none_is_changed(dialect, size):
+    wrong = []
+    for text in ALL:
+        events = run(dialect, negatives.TOOLS, [text[at : at + size] for at in range(0, len(text), size)])
+        if calls_of(events) or text_of(events) != text:
+            wrong.append(text)
+
+    assert wrong == []
