@@ -28,6 +28,7 @@ class Emulation:
         self._held = ""
         self._in_call = False
         self._cut = False
+        self.cut_blank = True  # nothing but white space was cut off, so far
 
     @property
     def cut(self) -> bool:
@@ -54,8 +55,8 @@ class Emulation:
         out: list[StreamEvent] = []
         for event in events:
             if self._cut:
-                break
-            if isinstance(event, TextDelta):
+                self._lose(event)
+            elif isinstance(event, TextDelta):
                 self._text(event, out)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, out)
@@ -103,3 +104,8 @@ class Emulation:
     def _finish(self, reason: str, choice: int, out: list[StreamEvent]) -> None:
         out.append(Finished(reason, choice))
         self._cut = True
+
+    def _lose(self, event: StreamEvent) -> None:
+        """Drop what lies beyond the cut."""
+        blank = not event.text.strip() if isinstance(event, TextDelta) else not isinstance(event, ToolCallDelta)
+        self.cut_blank = self.cut_blank and blank
