@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Generator
+from typing import ClassVar
 
 from proxy.dialects.code import FENCE_CHARS, CodeReader
 from proxy.dialects.port import DialectOptions, Toolset
@@ -28,11 +29,12 @@ class Scanner(CodeReader):
     A dialect gives *opener*, a pattern of where a call may begin (matching also what at the end of the piece may still
     become that), *line_opener*, one of where it may at the beginning of a line, and `candidate`, which reads it.  That
     either tells calls, by `call` or by `begin_call` and `fragment`, or raises `Mismatch` before it has told anything:
-    then what it has read is text.
+    then what it has read is text.  *signs* are strings of which one is in every opener: text without any passes fast.
     """
 
     opener: str = ""
     line_opener: str = ""
+    signs: ClassVar[tuple[str, ...]] = ()  # none: they are not known
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
         super().__init__(options)
@@ -41,6 +43,8 @@ class Scanner(CodeReader):
         self._marks_in_line = self._marks  # behind other text on the line
         if self.line_opener:
             self._marks_in_line = self._pattern(self.opener, r"\n")
+        self._signs = (*self.signs, "`", "~", *("<" if options.reasoning_tags else "")) if self.signs else ()
+        self._sign_beginnings = tuple(sign[:end] for sign in self.signs for end in range(1, len(sign)))
         self._searching = False  # the scanner waits in plain text, with nothing read and not told
         self._run = self._scan()
         next(self._run)
@@ -49,6 +53,9 @@ class Scanner(CodeReader):
 
     def feed(self, text: str) -> list[StreamEvent]:
         """The events that are certain now."""
+        if self._searching and not self._has_sign(text):
+            self.say(text)
+            return self._taken()
         self.reader.feed(text)
         return self._go_on()
 
@@ -71,10 +78,19 @@ class Scanner(CodeReader):
 
     def passes(self, text: str) -> bool:
         """Whether *text* can be passed on as it is, which is then taken as told: the rule for nearly all text."""
-        if not self._searching or self._space or self._fresh or text[-1] in SPACE or self._marks.search(text):
+        if not self._searching or self._space or self._fresh or text[-1] in SPACE or self._has_sign(text):
             return False
         self._tell_line(text)
         return True
+
+    def _has_sign(self, text: str) -> bool:
+        """Whether there may be an opener in *text*: looked for in the way that is fastest for text without any."""
+        for sign in self._signs:
+            if sign in text:
+                return self._marks.search(text) is not None
+        if not self._signs:
+            return self._marks.search(text) is not None
+        return bool(self._sign_beginnings) and text.endswith(self._sign_beginnings)
 
     # --- what dialects call
 
@@ -115,6 +131,9 @@ class Scanner(CodeReader):
     def _go_on(self) -> list[StreamEvent]:
         self._searching = False
         next(self._run, None)
+        return self._taken()
+
+    def _taken(self) -> list[StreamEvent]:
         self._flush()
         out, self._out = self._out, []
         if not self.fenced:

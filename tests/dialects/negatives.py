@@ -34,7 +34,7 @@ PROSE = (
 )
 
 CODE = {
-    "python": 'def note(title, body=""):\n    """Make a note."""\n    return {"name": "note", "arguments": {"title": title}}',
+    "python": 'def note(title):\n    """Make a note."""\n    return {"name": "note", "arguments": {"title": title}}',
     "json": '{"rows": [{"name": "note", "arguments": {"title": "a"}}], "next": null}',
     "js": 'const now = () => ({ name: "now", at: Date.now() });\nrun(`echo ${now().at}`);',
     "c": "#include <stdio.h>\nint run(void) { if (a < b && c > d) { return table[1][2]; } }",

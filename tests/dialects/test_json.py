@@ -87,8 +87,11 @@ CALLS = [
     ('{"tool_call":{"name":"ping"},"thoughts":"none"}', [PING]),
     ('{"tool_calls":[null,{"name":"ping"}]}', ["null", PING]),
     ("tool_call: name: ping⏎Well.", [PING, "Well."]),
-    ("tool_call: {name: 'look_up', arguments: {\"term\":\"a\", \"limit\": 2}}", [("look_up", '{"term":"a", "limit": 2}')]),
-    ("{tool_call: (name: look_up, arguments: (term: 007, limit: 7)) next", [("look_up", '{"term":"007","limit":7}'), "next"]),
+    ('tool_call: {name: \'look_up\', arguments: {"term":"a", "limit": 2}}', [("look_up", '{"term":"a", "limit": 2}')]),
+    (
+        "{tool_call: (name: look_up, arguments: (term: 007, limit: 7)) next",
+        [("look_up", '{"term":"007","limit":7}'), "next"],
+    ),
     ('{"tool_call":{"name":"look_up","arguments":{"term": 7}}}', [("look_up", '{"term":"7"}')]),
     ('{"tool_call":{"name":"look_up","arguments":{"x": [1,  2.50]}}}', [("look_up", '{"x": [1,  2.50]}')]),
     ('{"tool_call":{"name":"look_up","arguments":{"x": 1.50,}}}', [("look_up", '{"x":1.50}')]),
@@ -96,7 +99,7 @@ CALLS = [
     ('{"role":"assistant","content":"Hi."}', ["Hi."]),
     ('{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"name":"ping"}]}', [PING]),
     ('{"name":"store","arguments":{"name":"rm","key":"arguments"}}', [("store", '{"name":"rm","key":"arguments"}')]),
-]  # fmt: skip
+]
 
 TEXTS = [
     '{"tool_call":{"name":"look_up","arguments":[1]}}',

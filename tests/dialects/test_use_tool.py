@@ -55,10 +55,13 @@ CALLS = [
     ('<use_tool>{"name":"find_note","query":"x","limit":3}</use_tool>', [("find_note", '{"query":"x","limit":3}')]),
     ('<use_tool name="save"><body>&amp;lt; &nbsp; &#65;</body></use_tool>', [("save", '{"body":"&lt; &nbsp; &#65;"}')]),
     ('<use_tool name="save"><body>007</body></use_tool>', [("save", '{"body":"007"}')]),
-    ('<use_tool name="save"><body>a <b>c</b> <use_tools></body></use_tool>', [("save", '{"body":"a <b>c</b> <use_tools>"}')]),
+    (
+        '<use_tool name="save"><body>a <b>c</b> <use_tools></body></use_tool>',
+        [("save", '{"body":"a <b>c</b> <use_tools>"}')],
+    ),
     ('<use_tool name="find_note"><tags>["a", 1]</tags></use_tool>', [("find_note", '{"tags":["a", 1]}')]),
     ("```xml⏎" + BLOCK + "⏎```", [PING]),
-]  # fmt: skip
+]
 
 TEXTS = [
     '<use_toolbox name="ping"/>',

@@ -1,6 +1,7 @@
 """A real llama.cpp server behind the daemon: what it says arrives, and it is let off when the caller leaves."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.e2e.wire import Json, ask, connected, request
 pytestmark = pytest.mark.real
 
 SAID: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Count from one to ten in words."}]
+TEXT_DIALECTS = ("json", "use_tool")
 FIXED: Json = {"temperature": 0, "seed": 1}
 
 
@@ -23,7 +25,13 @@ def config(llama: LlamaServer) -> dict[str, Any]:
     return {
         "auth": {"mode": "none"},
         "upstreams": [{"name": "llama", "kind": "openai", "base_url": llama.base_url}],
-        "models": [{"id": "small", "upstream": "llama", "upstream_model": llama.model}],
+        "models": [
+            {"id": "small", "upstream": "llama", "upstream_model": llama.model},
+            *(
+                {"id": dialect, "upstream": "llama", "upstream_model": llama.model, "tools": "text", "dialect": dialect}
+                for dialect in TEXT_DIALECTS
+            ),
+        ],
         "log": {"level": "debug"},
     }
 
@@ -124,3 +132,41 @@ async def test_several_callers_share_it(async_client: AsyncOpenAI) -> None:
         return answer.choices[0].message.content or ""
 
     assert all(await asyncio.gather(*map(count, range(4))))
+
+
+WEATHER: Json = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tells the weather of a place.",
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", TEXT_DIALECTS)
+async def test_whatever_it_answers_about_tools_is_text_or_a_whole_call(dialect: str, async_client: AsyncOpenAI) -> None:
+    """It is too small to call tools well, so what it writes is a fair trial: the same streamed and not streamed."""
+    asked: Json = {
+        "model": dialect,
+        "messages": [{"role": "user", "content": "What is the weather in Lisbon? Use the tool."}],
+        "tools": [WEATHER],
+        "max_tokens": 60,
+        **FIXED,
+    }
+    whole = (await async_client.chat.completions.create(**asked)).choices[0]
+    async with async_client.chat.completions.stream(**asked) as stream:
+        async for _event in stream:
+            pass
+        streamed = (await stream.get_final_completion()).choices[0]
+    for choice in (whole, streamed):
+        calls = choice.message.tool_calls or []
+        assert (choice.finish_reason == "tool_calls") == bool(calls and choice.finish_reason != "length")
+        for call in calls:
+            assert call.type == "function"
+            assert call.function.name == "weather"
+            assert isinstance(json.loads(call.function.arguments), dict)
+    assert whole.message.content == streamed.message.content
+    assert [call.function for call in whole.message.tool_calls or []] == [  # type: ignore[union-attr]  # all are functions
+        call.function for call in streamed.message.tool_calls or []
+    ]

@@ -23,6 +23,8 @@ _ARRAY = rf"\[(?=[ \t\r\n]*(?:\{{[ \t\r\n]*(?:{_KEY}|\}})|[\[\"tfn0-9-]|\Z))"
 """What begins like this may be a call, or data that must not be looked into; whatever else begins with a bracket is
 text at the first character behind it."""
 
+_LOOSE = rf"t(?<![^ \t\r\n]t)(?:{beginnings(LOOSE[1:])}|\Z)"
+
 _JOINERS = re.compile(r"[ \t\r\n,;]*")
 _TICKS = re.compile(r"`*")
 _BRACKET = re.compile(r"[{\[]")
@@ -31,7 +33,8 @@ _BRACKET = re.compile(r"[{\[]")
 class JsonScanner(Scanner):
     """Reads calls written as JSON, in a tag, in a fence or bare."""
 
-    opener = rf"{_OBJECT}|{_ARRAY}|(?:{'|'.join(map(beginnings, TAGS))})|(?<![^ \t\r\n]){beginnings(LOOSE)}"
+    opener = "|".join((_OBJECT, _ARRAY, *map(beginnings, TAGS), _LOOSE))
+    signs = ("{", "[", "<", LOOSE)
     fence_infos = ("", "json", "jsonc", "json5", "tool", "tool_call", "tool_calls", "function_call")
     default_fences = "calls"
 

@@ -17,7 +17,10 @@ from proxy.dialects.schema import dump, load
 MAX_DEPTH = 200  # far above any argument, and below what readers of JSON take
 
 SPACES = re.compile(r"[ \t\r\n]*")
-_IN_STRING = {'"': re.compile(r'[^"\\\x00-\x1f]*'), "'": re.compile(r"[^'\"\\\x00-\x1f]*")}
+_IN_STRING = {
+    '"': re.compile(r'[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*'),
+    "'": re.compile(r"[^'\"\\\x00-\x1f]*"),
+}
 _NUMBER_RUN = re.compile(r"[-+0-9.eE]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_$-]*")

@@ -30,6 +30,7 @@ class UseToolScanner(Scanner):
     """Reads blocks."""
 
     opener = beginnings(OPEN)
+    signs = ("<",)
     fence_infos = ("", "xml", "html", "use_tool", "text")
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:

@@ -2,12 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from proxy.testing.malformed import rich_body
-from proxy.wire.request import ChatRequest, ModelRules, check_chat, decode_body, prefilled, upstream_body
+from proxy.wire.request import (
+    ChatRequest,
+    ModelRules,
+    check_chat,
+    decode_body,
+    prefilled,
+    told_as_text,
+    upstream_body,
+)
 
 Chat = Callable[..., ChatRequest]
 Json = dict[str, Any]
@@ -105,3 +114,54 @@ def test_a_tool_result_is_followed_by_a_new_message(chat: Chat) -> None:
     ]
 
     assert prefilled(chat(messages=history), "It is").messages == [*history, {"role": "assistant", "content": "It is"}]
+
+
+# --- tools as text
+
+BLOCK = "# Tools\n…"
+
+
+def as_told(messages: list[Json], block: str = BLOCK) -> list[Json]:
+    request = check_chat({"model": "m", "messages": [USER]}, ModelRules(openai=True, require_user=False))
+    told = told_as_text(replace(request, messages=messages), block)
+    assert told.body["messages"] is told.messages
+    return told.messages
+
+
+@pytest.mark.parametrize(
+    ("messages", "system"),
+    [
+        ([USER], [{"role": "system", "content": BLOCK}]),
+        ([{"role": "system", "content": "Be."}, USER], [{"role": "system", "content": f"Be.\n\n{BLOCK}"}]),
+        (
+            [{"role": "system", "content": "Be."}, {"role": "developer", "content": ""}, USER],
+            [{"role": "system", "content": "Be."}, {"role": "developer", "content": BLOCK}],
+        ),
+        (
+            [{"role": "system", "content": [{"type": "text", "text": "Be."}]}, USER],
+            [
+                {
+                    "role": "system",
+                    "content": [{"type": "text", "text": "Be."}, {"type": "text", "text": f"\n\n{BLOCK}"}],
+                }
+            ],
+        ),
+    ],
+)
+def test_the_words_about_tools_follow_the_system_text(messages: list[Json], system: list[Json]) -> None:
+    assert as_told(messages) == [*system, USER]
+
+
+def test_results_that_stand_together_are_one_user_message() -> None:
+    """Servers that know no tools know no role `tool` either."""
+    called = {"role": "assistant", "content": "!now"}
+    results = [{"role": "tool", "tool_call_id": each, "content": f"of {each}"} for each in "ab"]
+
+    assert as_told([USER, called, *results, USER, called, results[0]], "") == [
+        USER,
+        called,
+        {"role": "user", "content": "of a\n\nof b"},
+        USER,
+        called,
+        {"role": "user", "content": "of a"},
+    ]
