@@ -23,10 +23,11 @@ ONE = "Write one call only; then stop, and wait for its result."
 class JsonCallScanner(Scanner):
     """What dialects have in common whose calls hold JSON.
 
-    *name_keys*: what an object may have its tool's name under.
+    *name_keys*: what an object may have its tool's name under.  *needs_arguments*: one without arguments is data.
     """
 
     name_keys: tuple[str, ...] = ("name",)
+    needs_arguments = False
 
     def __init__(self, toolset: Toolset, options: DialectOptions) -> None:
         super().__init__(toolset, options)
@@ -76,7 +77,7 @@ class JsonCallScanner(Scanner):
             reader.unbind()
             return
         arguments = arguments_of(kept, self.schemas[name]) if name and kept else "{}"
-        if not name or arguments is None:
+        if not name or arguments is None or (kept is None and self.needs_arguments):
             raise Mismatch
         reader.at += 1
         self.call(name, arguments)

@@ -5,7 +5,7 @@
 The format: Meta's model cards and prompt formats for Llama 3.1, “JSON based tool calling”; a `<|python_tag|>` may stand
 before it.  The 3.2 models also write `{"type": "function", "function": "set_alarm", "parameters": …}`.
 
-An object is one only at the beginning of a line, with a tool's name: in running text it is data.
+An object is one only at the beginning of a line, with a tool's name and with parameters: any other is data.
 """
 
 from proxy.dialects.decoder import TextDecoder
@@ -36,6 +36,7 @@ class Llama3Scanner(JsonCallScanner):
     line_opener = r"\{"
     fence_infos = None
     name_keys = ("name", "function")
+    needs_arguments = True
 
     def candidate(self) -> Steps[None]:
         """Read an object, and those that follow it."""

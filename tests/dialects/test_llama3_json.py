@@ -11,14 +11,20 @@ NOW = ("now", "{}")
 CALLS = [
     ('{"name": "now", "parameters": {}}', [NOW]),
     ('<|python_tag|>{"name": "pick", "parameters": {"n": 3}}', [("pick", '{"n": 3}')]),
-    ('{"name":"now","parameters":{}}; {"name":"now","parameters":{}};⏎{"name":"now"} ; so', [NOW, NOW, NOW, "; so"]),
+    (
+        '{"name":"now","parameters":{}}; {"name":"now","parameters":{}};⏎{"name":"now","parameters":null} ; so',
+        [NOW, NOW, NOW, "; so"],
+    ),
     ('{"type": "function", "function": "pick", "parameters": {"n": "3"}}', [("pick", '{"n": "3"}')]),
     ('{"type": "function", "name": "now", "parameters": {}}', [NOW]),
     ('So:⏎  { "name": "now", "arguments": {} }⏎ok', ["So:", NOW, "ok"]),
-    ('{"name":"now"}⏎{"name":"now"}', [NOW, NOW]),
-    ('{"name":"now"}; {"name":"other"}', [NOW, '; {"name":"other"}']),
+    ('{"name":"now","arguments":{}}⏎{"name":"now","arguments":{}}', [NOW, NOW]),
+    ('{"name":"now","arguments":{}}; {"name":"now"}', [NOW, '; {"name":"now"}']),
     ('```json⏎{"name":"now","parameters":{}}⏎```', [NOW]),
-    ('<|python_tag|>{"name":"now"} <|python_tag|>{"name":"now"}', [NOW, NOW]),
+    (
+        '<|python_tag|>{"name":"now","parameters":{}} <|python_tag|>{"parameters":{},"name":"now"}',
+        [NOW, '<|python_tag|>{"parameters":{},"name":"now"}'],
+    ),
 ]
 
 TEXTS = [
@@ -26,6 +32,8 @@ TEXTS = [
     '{"name": "Bob", "age": 3}',
     '{"rows": [{"name": "now"}]}',
     '{"parameters": {}, "name": "now"}',
+    '{"name": "now"}',
+    '{"name": "note", "title": "a"}',
     '{"name": "other", "parameters": {}}',
     "<|python_tag|>print(1)",
     "{⏎{{⏎ {}",
