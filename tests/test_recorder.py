@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from proxy.dialects import DIALECTS
+from proxy.dialects.native import NativeDialect
 from proxy.errors import (
     ClientGone,
     ConversationBusy,
@@ -228,12 +228,13 @@ async def decoders_raise(play: Play, monkeypatch: pytest.MonkeyPatch, recorder: 
     """`tool_parse` waits for nothing, so what comes from outside can reach it through a decoder alone."""
     for error in (ClientGone(), DeadlinePassed(1800), ShuttingDown()):
         with monkeypatch.context() as patched:
-            patched.setitem(DIALECTS, "native", lambda _request, error=error: Raising(error))
+            patched.setattr(NativeDialect, "decoder", lambda *_of, error=error: Raising(error))
             recorder(await play(HELLO))
 
 
 class Raising:
     cut = False
+    oversize = False
 
     def __init__(self, error: TurnstileError):
         self.error = error
