@@ -20,7 +20,7 @@ from proxy.config.script import (
     Step,
     Think,
 )
-from proxy.config.secret import KeyDigest, Secret
+from proxy.config.secret import KeyDigest, Secret, revealed
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
 from proxy.config.session import Session
 from proxy.config.settings import Settings
@@ -75,4 +75,5 @@ __all__ = [
     "changes_needing_restart",
     "find_file",
     "load",
+    "revealed",
 ]

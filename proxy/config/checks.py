@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from proxy.config.problems import KeyPath, nearest
 from proxy.config.settings import Settings
+from proxy.config.upstreams import Credential
 
 MAX_FALLBACK_LINKS = 4
 
@@ -42,6 +43,11 @@ def _upstreams(settings: Settings) -> Found:
     if not settings.upstreams:
         yield ("upstreams",), "at least one is needed"
     yield from _twice(((("upstreams", i, "name"), each.name) for i, each in enumerate(settings.upstreams)), "name")
+    for i, each in enumerate(settings.upstreams):
+        credential = getattr(each, "credential", None)
+        if isinstance(credential, Credential) and credential.open_in_store and settings.session.over_network:
+            where: KeyPath = ("upstreams", i, "credential", "share_key")
+            yield where, "is required, since tokens would cross a network to the store; or set share = false"
 
 
 def _models(settings: Settings) -> Found:

@@ -28,6 +28,7 @@ _TYPES = {
     Secret: "secret",
     KeyDigest: "secret",
     IPv4Network: "network",
+    Any: "string or table",
 }
 
 

@@ -8,7 +8,7 @@ upstream, `proxy.testing` for all of them.
 from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
 from proxy.ports.client import Client, Headers, RequestHead
 from proxy.ports.conversations import FRESH, Conversation, SessionStore
-from proxy.ports.gate import Caller, Gate, Lifecycle, Release, Slots
+from proxy.ports.gate import ANONYMOUS, Caller, Gate, Lifecycle, Release, Slots
 from proxy.ports.upstream import (
     Credential,
     CredentialState,
@@ -27,6 +27,7 @@ from proxy.ports.upstream import (
 from proxy.ports.world import Limits, Ports, ToolOutcomes
 
 __all__ = [
+    "ANONYMOUS",
     "FRESH",
     "Caller",
     "Candidate",

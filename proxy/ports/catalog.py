@@ -64,12 +64,14 @@ class Candidate:
 class Route:
     """What a model id leads to: the checks for its requests, and who may answer, in order.
 
-    *turns* counts the requests, so that the upstreams of an entry take turns.
+    *turns* counts the requests, so that the upstreams of an entry take turns.  *passed_header*: the caller's header
+    whose token is passed on, which tells callers apart where no key is asked for; "" = none.
     """
 
     rules: ModelRules
     candidates: tuple[Candidate, ...]
     turns: Iterator[int]
+    passed_header: str = ""
 
 
 class Catalog(Protocol):

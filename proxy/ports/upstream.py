@@ -37,11 +37,17 @@ class Plan:
     tail: int = 0
 
 
+def unobserved(_clock: str) -> None:
+    """Nobody asks what is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One call to an upstream, all that it needs to know.
 
-    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *prefill* is
+    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *on_wait* is
+    to be called with the name of a clock where another one bounds what is waited for first: `token` before a credential
+    is fetched, `connect` when it is there.  *prefill* is
     text that has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an
     upstream passes on those that its configuration names, and the caller's own key where that is configured.  *plan*
     matters to upstreams that keep conversations.  *tool_block* tells the model in words of the tools that it may call,
@@ -63,6 +69,7 @@ class Turn:
     tool_block: str = ""
     tools_as_text: bool = False
     notes: MutableMapping[str, str] = field(default_factory=dict)
+    on_wait: Callable[[str], None] = unobserved
 
 
 class UpstreamCall(Protocol):

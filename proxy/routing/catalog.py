@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
-from proxy.config import Clocks, Model, Settings
+from proxy.config import Clocks, Credential, Model, Settings
 from proxy.ports import Caller, Candidate, Place, Route, Upstream
 from proxy.routing.health import UpstreamHealth
 from proxy.routing.offers import OfferedRoutes
@@ -93,7 +93,15 @@ class ModelCatalog:
             [self._settings.upstreams_by_name[name].rules for name in entry.upstream_names],
             require_user=self._settings.requires_user(entry),
         )
-        return Route(rules, tuple(self._candidate(each, each.id) for each in chain), count())
+        return Route(
+            rules, tuple(self._candidate(each, each.id) for each in chain), count(), passed_header=self._passed(entry)
+        )
+
+    def _passed(self, entry: Model) -> str:
+        """The header whose token goes to the entry's upstream."""
+        credential = getattr(self._settings.upstreams_by_name[entry.upstream_names[0]], "credential", None)
+        passes = isinstance(credential, Credential) and credential.mode == "pass_through"
+        return credential.header if passes and isinstance(credential, Credential) else ""
 
     def _candidate(self, entry: Model, requested: str) -> Candidate:
         return Candidate(

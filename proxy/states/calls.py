@@ -59,6 +59,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
             notes=x.notes,
             tool_block=tool_block_of(x),
             tools_as_text=place.dialect != NATIVE,
+            on_wait=partial(waiting, x),
         )
     )
     attempt.status = 200
@@ -70,6 +71,13 @@ def told_request(x: Exchange) -> ChatRequest:
     if place.dialect != NATIVE:
         return as_text(x.request, DIALECTS[place.dialect])
     return without_tools(x.request) if x.course.candidate.entry.tools == "off" else x.request
+
+
+def waiting(x: Exchange, clock: str) -> None:
+    """Before there is a connection, *clock* alone bounds the wait from here on."""
+    x.deadline.stop("connect")
+    x.deadline.stop("token")
+    x.deadline.start(clock, getattr(x.course.place.clocks, clock))
 
 
 def connected(x: Exchange, *, streamed: bool) -> None:

@@ -22,6 +22,7 @@ progress = 6
 total = 7
 tail = 8
 queue = 9
+token = 9
 client_write = 0
 heartbeat = 0.5
 commit_headers_after = 11

@@ -53,7 +53,6 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one(
         "[server]\ntrailers = false",
         "[server]\nallow_header_overrides = false",
         "[clocks]\nlease = 10",
-        "[clocks]\ntoken = 10",
         "[[upstreams]]\nname='up'\nbase_url='http://h'\non_disconnect = 'interrupt'",
         "[[upstreams]]\nname='up'\nbase_url='http://h'\n[upstreams.dynamic]\nenabled = false",
     ],
