@@ -12,7 +12,7 @@ from proxy.course import Course
 from proxy.deadline import Clock, Deadline
 from proxy.dialects import Decoder
 from proxy.errors import ConversationLost, CredentialStale, SessionLost, TurnstileError
-from proxy.ports import Caller, Client, Conversation, Node, Release, Route, UpstreamCall
+from proxy.ports import Caller, Client, Conversation, Node, Override, Release, Route, UpstreamCall
 from proxy.wire.answer import Answer, AnswerHead, FrameRenderer, Surface
 from proxy.wire.events import StreamEvent
 from proxy.wire.request import ChatRequest
@@ -61,6 +61,7 @@ class Exchange:
         "head",
         "node",
         "notes",
+        "override",
         "pending",
         "reauths",
         "received_s",
@@ -111,6 +112,7 @@ class Exchange:
         self.deadline = Deadline(clock)
         self.trace: list[Step] = []
         self.failure: TurnstileError | None = None
+        self.override: Override | None = None  # where the call goes, where callers may say so
         self.told_status = 0
         # what an attempt leaves behind, until the next one
         self.call: UpstreamCall | None = None

@@ -29,6 +29,7 @@ from proxy.config.sources import find_file
 from proxy.config.upstreams import (
     KINDS,
     Credential,
+    Dynamic,
     OpenAIUpstream,
     QwenCredential,
     QwenUpstream,
@@ -47,6 +48,7 @@ __all__ = [
     "ConfigError",
     "Credential",
     "Cut",
+    "Dynamic",
     "Fail",
     "Finish",
     "Key",

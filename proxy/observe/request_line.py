@@ -46,6 +46,8 @@ def request_fields(x: Exchange) -> dict[str, Any]:
         fields |= failure_fields(x.failure)
     if hasattr(x, "request"):
         fields |= {"stream": x.request.stream, "tools_present": bool(x.request.tools)}
+    if x.override is not None:
+        fields |= {"upstream_host": x.override.host, "upstream_override": x.override.by}
     if hasattr(x, "caller"):
         fields["caller"] = x.caller.fingerprint
     if hasattr(x, "conversation"):

@@ -5,11 +5,12 @@ Whoever implements one of these stands on the other side: `proxy.server` for the
 upstream, `proxy.testing` for all of them.
 """
 
-from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
+from proxy.ports.catalog import Candidate, Catalog, Health, Place, RequestCheck, Route, Visit
 from proxy.ports.client import Client, Headers, RequestHead
 from proxy.ports.conversations import FRESH, Conversation, SessionStore
 from proxy.ports.gate import ANONYMOUS, Caller, Gate, Lifecycle, Release, Slots
 from proxy.ports.upstream import (
+    ChecksRequests,
     Credential,
     CredentialState,
     EventSink,
@@ -19,6 +20,7 @@ from proxy.ports.upstream import (
     Node,
     Offer,
     OffersModels,
+    Override,
     Plan,
     Turn,
     Upstream,
@@ -32,6 +34,7 @@ __all__ = [
     "Caller",
     "Candidate",
     "Catalog",
+    "ChecksRequests",
     "Client",
     "Conversation",
     "Credential",
@@ -48,10 +51,12 @@ __all__ = [
     "Node",
     "Offer",
     "OffersModels",
+    "Override",
     "Place",
     "Plan",
     "Ports",
     "Release",
+    "RequestCheck",
     "RequestHead",
     "Route",
     "SessionStore",

@@ -72,6 +72,30 @@ class Turn:
     on_wait: Callable[[str], None] = unobserved
 
 
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Where a call goes, for upstreams whose address callers may name: *host* and port, and what has led there.
+
+    `default`: the configured one; `allowlist`: one that is listed; `dynamic`: one that any host is allowed for.
+    """
+
+    host: str
+    by: Literal["default", "allowlist", "dynamic"]
+
+    @property
+    def named(self) -> bool:
+        """Whether the caller has named it."""
+        return self.by != "default"
+
+
+@runtime_checkable
+class ChecksRequests(Protocol):
+    """An upstream that finds fault with requests before anything is done for them."""
+
+    def check(self, request: ChatRequest, caller_headers: MultiMapping[str]) -> Override | None:
+        """Where the call will go, if callers may name that.  Raises `RequestRejected`."""
+
+
 class UpstreamCall(Protocol):
     """An answer under way.  Its holder closes it in any case; closing an unfinished one cancels it."""
 

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
+from multidict import MultiMapping
+
 from proxy.config import Clocks, Credential, Model, Settings
-from proxy.ports import Caller, Candidate, Place, Route, Upstream
+from proxy.errors import RequestRejected
+from proxy.ports import Caller, Candidate, ChecksRequests, Place, RequestCheck, Route, Upstream
 from proxy.routing.health import UpstreamHealth
 from proxy.routing.offers import OfferedRoutes
 from proxy.routing.slots import slots_of
-from proxy.wire.request import common_rules
+from proxy.wire.request import ChatRequest, common_rules, named_base_url
 
 OWNER = "turnstile"
 
@@ -94,7 +97,11 @@ class ModelCatalog:
             require_user=self._settings.requires_user(entry),
         )
         return Route(
-            rules, tuple(self._candidate(each, each.id) for each in chain), count(), passed_header=self._passed(entry)
+            rules,
+            tuple(self._candidate(each, each.id) for each in chain),
+            count(),
+            passed_header=self._passed(entry),
+            checks=tuple(check_of(self._places[entry.id, name].upstream) for name in entry.upstream_names),
         )
 
     def _passed(self, entry: Model) -> str:
@@ -114,3 +121,18 @@ class ModelCatalog:
     def _under_prefix(self, route: Route, requested: str) -> Route:
         first, *rest = route.candidates
         return replace(route, candidates=(self._candidate(first.entry, requested), *rest))
+
+
+def check_of(upstream: Upstream) -> RequestCheck:
+    """What an upstream finds fault with; one that has no such opinion can't be sent elsewhere by callers."""
+    return upstream.check if isinstance(upstream, ChecksRequests) else takes_no_base_url
+
+
+def takes_no_base_url(request: ChatRequest, caller_headers: MultiMapping[str]) -> None:
+    """Refuse a request that names a base URL: it is never ignored where a request goes."""
+    if named_base_url(request, caller_headers) is not None:
+        raise RequestRejected(
+            "Invalid 'upstream_base_url': expected it left out with this model, got a value.",
+            code="unsupported_parameter",
+            param="upstream_base_url",
+        )

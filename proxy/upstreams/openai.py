@@ -6,15 +6,14 @@ from functools import partial
 from typing import Self
 
 from multidict import MultiMapping
-from yarl import URL
 
 from proxy.config import OpenAIUpstream as Configured
 from proxy.config import Settings
 from proxy.credentials import Credential, Shown
 from proxy.deadline import Clock
 from proxy.errors import TurnstileError, UpstreamOversize, UpstreamTruncated
-from proxy.ports import EventSink, Keeps, Turn, UpstreamCall
-from proxy.upstreams.http import CLIENTS, ConfiguredCredential, HttpAnswer, HttpTransport
+from proxy.ports import EventSink, Keeps, Override, Turn, UpstreamCall
+from proxy.upstreams.http import CLIENTS, Bases, ConfiguredCredential, HttpAnswer
 from proxy.wire.events import Opened, StreamEvent
 from proxy.wire.request import ChatRequest, forwarded_headers, prefilled, told_as_text, upstream_body
 from proxy.wire.upstream import ChunkReader, fault_of, read_completion, sniff
@@ -45,7 +44,7 @@ class OpenAIUpstream:
         max_event_bytes: int,
         max_answer_bytes: int,
         clock: Clock,
-        http: HttpTransport,
+        bases: Bases,
     ) -> None:
         self.name = entry.name
         self.credential = credential
@@ -53,7 +52,7 @@ class OpenAIUpstream:
         self._max_event_bytes = max_event_bytes
         self._max_answer_bytes = max_answer_bytes
         self._clock = clock
-        self._http = http
+        self._bases = bases
         self._forward = frozenset(entry.forward_headers)
         self._headers = [("Content-Type", "application/json"), ("Accept-Encoding", "identity")]
         if entry.credential.mode != "managed":
@@ -69,17 +68,28 @@ class OpenAIUpstream:
             max_event_bytes=settings.server.max_event_bytes,
             max_answer_bytes=settings.server.max_answer_bytes,
             clock=clock,
-            http=CLIENTS[entry.http_client](URL(entry.base_url + "/chat/completions")),
+            bases=Bases(
+                entry.base_url,
+                "/chat/completions",
+                CLIENTS[entry.http_client],
+                dynamic=entry.dynamic,
+                credential=entry.credential,
+            ),
         )
 
     def scope(self, _request: ChatRequest, _caller_headers: MultiMapping[str]) -> str:
         """Nothing is kept, so there is nothing to tell apart."""
         return ""
 
+    def check(self, request: ChatRequest, caller_headers: MultiMapping[str]) -> Override | None:
+        """Where the call will go; raises `RequestRejected` for a base URL that must not be named."""
+        return self._bases.check(request, caller_headers)
+
     async def open(self, turn: Turn) -> UpstreamCall:
         """Send the request as it came, the model's name and the limits mapped."""
         shown = await self.credential.show(turn.caller_headers, turn.on_wait)
-        answer = await self._http.send(self._headers_for(turn, shown), self._body_for(turn), turn.on_connected)
+        http, target = self._bases.target(turn.request, turn.caller_headers)
+        answer = await http.send(self._headers_for(turn, shown), self._body_for(turn), turn.on_connected, target=target)
         try:
             return await self._call(turn, answer, partial(self.credential.hear, shown))
         except BaseException as error:
@@ -91,7 +101,7 @@ class OpenAIUpstream:
     async def close(self) -> None:
         """Close every connection."""
         await self.credential.close()
-        await self._http.close()
+        await self._bases.close()
 
     def _body_for(self, turn: Turn) -> bytes:
         request = told_as_text(turn.request, turn.tool_block) if turn.tools_as_text else turn.request

@@ -54,7 +54,6 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one(
         "[server]\nallow_header_overrides = false",
         "[clocks]\nlease = 10",
         "[[upstreams]]\nname='up'\nbase_url='http://h'\non_disconnect = 'interrupt'",
-        "[[upstreams]]\nname='up'\nbase_url='http://h'\n[upstreams.dynamic]\nenabled = false",
     ],
 )
 def test_a_field_of_a_part_that_is_not_built_is_refused(refused: Refused, text: str) -> None:

@@ -7,6 +7,7 @@ from pydantic import PlainValidator, ValidationInfo
 from proxy.config.problems import kind_of, nearest, problem, problems, shown
 from proxy.config.upstreams.base import UpstreamBase
 from proxy.config.upstreams.credential import Credential
+from proxy.config.upstreams.dynamic import Dynamic
 from proxy.config.upstreams.openai import OpenAIUpstream
 from proxy.config.upstreams.qwen import QwenCredential, QwenUpstream
 from proxy.config.upstreams.scripted import ScriptedUpstream
@@ -14,6 +15,7 @@ from proxy.config.upstreams.scripted import ScriptedUpstream
 __all__ = [
     "KINDS",
     "Credential",
+    "Dynamic",
     "OpenAIUpstream",
     "QwenCredential",
     "QwenUpstream",
