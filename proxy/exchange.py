@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.budget import Fitted
 from proxy.course import Course
 from proxy.deadline import Clock, Deadline
 from proxy.dialects import Decoder
@@ -57,6 +58,8 @@ class Exchange:
         "failure",
         "finishes",
         "first_delta_s",
+        "fits",
+        "fitted",
         "frames",
         "head",
         "node",
@@ -90,6 +93,7 @@ class Exchange:
     # session
     conversation: Conversation
     course: Course
+    fitted: Fitted  # what is told to whoever was asked last
     # upstream
     decoder: Decoder
     answer: Answer
@@ -112,6 +116,7 @@ class Exchange:
         self.deadline = Deadline(clock)
         self.trace: list[Step] = []
         self.failure: TurnstileError | None = None
+        self.fits: dict[tuple[str, bool], Fitted] = {}  # by candidate, and whether it is the one to be asked first
         self.override: Override | None = None  # where the call goes, where callers may say so
         self.told_status = 0
         # what an attempt leaves behind, until the next one

@@ -1,5 +1,6 @@
 """Configuration: one TOML file, every field also by environment variable, checked as a whole before anything starts."""
 
+from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.checks import MAX_FALLBACK_LINKS
 from proxy.config.clocks import Clocks, ClockTable
 from proxy.config.load import load
@@ -40,8 +41,10 @@ from proxy.config.upstreams import (
 __all__ = [
     "KINDS",
     "MAX_FALLBACK_LINKS",
+    "Allowance",
     "Auth",
     "Breaker",
+    "BudgetTable",
     "Call",
     "ClockTable",
     "Clocks",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, model_validator
 
+from proxy.config.budget import UNKNOWN_WINDOW_TOKENS, BudgetTable
 from proxy.config.clocks import ClockTable
 from proxy.config.fields import Name, Names, Section, Tokens, unique
 from proxy.config.problems import nearest, problem, problems, shown
@@ -81,6 +82,8 @@ class Model(Section):
     """Longest input; unset: unknown."""
     max_output_tokens: Tokens | None = None
     """Longest output; unset: unknown."""
+    budget: BudgetTable = BudgetTable()
+    """Budget that differs for this model."""
     clocks: ClockTable = ClockTable()
     """Clocks that differ for this model."""
 
@@ -91,13 +94,12 @@ class Model(Section):
             found.append((("upstreams",), "is given along with `upstream`; keep one of them"))
         if self.upstream is None and not self.upstreams:
             found.append((("upstream",), "is required"))
-        if self.context_window_tokens is not None:
-            for name in ("max_input_tokens", "max_output_tokens"):
-                most = getattr(self, name)
-                if most is not None and most > self.context_window_tokens:
-                    found.append(
-                        ((name,), f"{most} is above context_window_tokens, which is {self.context_window_tokens}")
-                    )
+        window = self.context_window_tokens or UNKNOWN_WINDOW_TOKENS
+        told = "" if self.context_window_tokens else " as long as it is unset"
+        for name in ("max_input_tokens", "max_output_tokens"):
+            most = getattr(self, name)
+            if most is not None and most > window:
+                found.append(((name,), f"{most} is above context_window_tokens, which is {window}{told}"))
         if found:
             raise problems("model", found)
         return self

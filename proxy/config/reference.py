@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.clocks import Clocks, ClockTable
 from proxy.config.fields import NEEDS_RESTART, Section, Unit
 from proxy.config.models import Model
@@ -51,6 +52,7 @@ def _blocks() -> Iterator[str]:
     yield _block("`auth.keys = [{ … }]`", Key, "AUTH__KEYS__0")
     yield _block("`[session]`", Session, "SESSION")
     yield _block("`[clocks]`", ClockTable, "CLOCKS")
+    yield _block("`[budget]`", BudgetTable, "BUDGET")
     yield _block("`[retry]`", Retry, "RETRY")
     yield _block("`[breaker]`", Breaker, "BREAKER")
     yield _block("`[[upstreams]]`: every kind", UpstreamBase, "UPSTREAMS__0")
@@ -110,7 +112,8 @@ def _marks(field: FieldInfo) -> Iterator[Any]:
 def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = getattr(Clocks(), name) if section is ClockTable else field.get_default(call_default_factory=True)
+    in_force = {ClockTable: Clocks(), BudgetTable: Allowance()}.get(section)
+    value = getattr(in_force, name) if in_force else field.get_default(call_default_factory=True)
     return "unset" if value is None else f"`{toml_value(value)}`"
 
 

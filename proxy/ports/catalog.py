@@ -6,7 +6,7 @@ from typing import Protocol
 
 from multidict import MultiMapping
 
-from proxy.config import Clocks, Model
+from proxy.config import Allowance, Clocks, Model
 from proxy.errors import TurnstileError
 from proxy.ports.gate import Caller, Slots
 from proxy.ports.upstream import Override, Upstream
@@ -52,6 +52,9 @@ class Place:
     dialect: str = "native"
 
 
+NO_LIMITS = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One model entry that may answer: the one asked for, or one of its fallbacks; its upstreams take turns."""
@@ -60,6 +63,7 @@ class Candidate:
     upstream_model: str
     entry: Model
     places: tuple[Place, ...]
+    allowance: Allowance = NO_LIMITS
 
 
 RequestCheck = Callable[[ChatRequest, MultiMapping[str]], Override | None]

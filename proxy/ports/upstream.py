@@ -53,7 +53,8 @@ class Turn:
     matters to upstreams that keep conversations.  *tool_block* tells the model in words of the tools that it may call,
     where they are told as text: the request then declares none.  With *tools_as_text* the calls and results of its
     history are text already, results still in messages of the role `tool`.  *notes* are what adapters want to know
-    again in the next attempt of the same request; they live as long as it does.
+    again in the next attempt of the same request; they live as long as it does.  *summary* tells of earlier messages
+    that were left out, to upstreams that say themselves where it goes.
     """
 
     request: ChatRequest
@@ -70,6 +71,7 @@ class Turn:
     tools_as_text: bool = False
     notes: MutableMapping[str, str] = field(default_factory=dict)
     on_wait: Callable[[str], None] = unobserved
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,22 @@ class Override:
     def named(self) -> bool:
         """Whether the caller has named it."""
         return self.by != "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One way in which an upstream may read a turn: its texts, and how many entries of messages they stand in."""
+
+    texts: Sequence[str]
+    entries: int = 0
+
+
+@runtime_checkable
+class LaysOut(Protocol):
+    """An upstream that lays turns out in its own way, and always says how long the answer may be."""
+
+    def measure(self, request: ChatRequest, plan: Plan, tool_block: str, summary: str) -> Sequence[Rendering]:
+        """What would be sent, each way in which the upstream may read it; pure."""
 
 
 @runtime_checkable

@@ -116,6 +116,7 @@ class ModelCatalog:
             upstream_model=entry.sent_as(requested),
             entry=entry,
             places=tuple(self._places[entry.id, name] for name in entry.upstream_names),
+            allowance=self._settings.allowance_for(entry),
         )
 
     def _under_prefix(self, route: Route, requested: str) -> Route:

@@ -83,6 +83,7 @@ def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:
         session_id=x.conversation.session_id if hasattr(x, "conversation") else None,
         ignored_params=x.request.ignored_params if hasattr(x, "request") else (),
         upstream_request_id=x.upstream_request_id,
+        trimmed_messages=x.fitted.trimmed if hasattr(x, "fitted") else 0,
         rate_limits=ports.gate.rate_limits(x.caller) if hasattr(x, "caller") else (),
     )
 

@@ -18,6 +18,7 @@ from proxy.errors import (
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
 from proxy.states.answering import tool_block_of
+from proxy.states.fitting import fit_call
 from proxy.wire.events import DELTAS, StreamEvent
 from proxy.wire.request import ChatRequest, without_tools
 
@@ -40,25 +41,27 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     streamed = x.request.stream or place.always_streams or course.others_left
     plan = x.conversation.plan(course.candidate, place)
     x.continued = plan.ids is not None
+    x.fitted = told = fit_call(x, course.candidate, place, plan)
     deadline.start("queue", place.clocks.queue)
     x.slot = await place.slots.take()
     deadline.stop("queue")
     deadline.start("connect", place.clocks.connect)
     x.call = await place.upstream.open(
         Turn(
-            request=told_request(x),
+            request=told.request,
             upstream_model=course.candidate.upstream_model,
             request_id=x.request_id,
             stream=streamed,
             on_connected=partial(connected, x, streamed=streamed),
             prefill=prefill,
             renew_credential=renew_credential,
-            max_output_tokens=course.candidate.entry.max_output_tokens,
+            max_output_tokens=told.output_tokens or course.candidate.entry.max_output_tokens,
             caller_headers=x.client.head.headers,
-            plan=plan,
+            plan=told.plan,
             notes=x.notes,
             tool_block=tool_block_of(x),
             tools_as_text=place.dialect != NATIVE,
+            summary=told.summary,
             on_wait=partial(waiting, x),
         )
     )

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from zlib import crc32
 
-from proxy.budget import fitting
 from proxy.course import Course
 from proxy.errors import ConversationLost, TurnstileError
 from proxy.exchange import Exchange
 from proxy.ports import FRESH, Candidate, Ports, Route
+from proxy.states.fitting import fit_candidates
 from proxy.wire.request import text_of
 from statechart.vocabulary import Event
 
@@ -26,7 +26,7 @@ async def session(x: Exchange, ports: Ports) -> Event:
         allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
         if x.override is not None and x.override.named:
             allowed = (elsewhere(allowed[0]),)
-        x.course = Course(fitting(x.request, allowed), ports.retry, turn_of(x, x.route))
+        x.course = Course(allowed, ports.retry, turn_of(x, x.route))
         x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
         x.deadline.start("lease", ports.lease_wait_s)
         x.conversation = await ports.sessions.take(
@@ -39,6 +39,8 @@ async def session(x: Exchange, ports: Ports) -> Event:
         )
         x.deadline.stop("lease")
         x.on_end(x.conversation.release)
+    fit_candidates(x)
+    if not x.replayed:
         x.course.bound = x.conversation.status == "hit" and x.course.place.upstream.keeps != "nothing"
     return Event.PLANNED
 

@@ -67,6 +67,7 @@ def test_every_table_and_default_is_shown() -> None:
         "auth",
         "session",
         "clocks",
+        "budget",
         "retry",
         "breaker",
         "upstreams",

@@ -45,7 +45,6 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_known_one(
 @pytest.mark.parametrize(
     "text",
     [
-        "[budget]\ntrim = 'off'",
         "[metrics]\nenabled = true",
         "[admin]\nport = 0",
         "[trace]\nsample = 0.0",

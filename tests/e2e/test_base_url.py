@@ -32,33 +32,42 @@ async def test_an_empty_one_is_none(play: Play):
 
 
 async def test_the_call_goes_where_the_caller_wants_it_and_nothing_of_that_is_forwarded():
-    async with RawServer(answers("Own.")) as own, RawServer(answers("Other.")) as other:
-        async with serving({MAIN: own.base_url}, upstream={"dynamic": ANY_LOCAL}) as gateway:
-            answer, x = await gateway.ask(headers={HEADER: other.base_url}, upstream_base_url="https://body.test")
+    async with (
+        RawServer(answers("Own.")) as own,
+        RawServer(answers("Other.")) as other,
+        serving({MAIN: own.base_url}, upstream={"dynamic": ANY_LOCAL}) as gateway,
+    ):
+        answer, x = await gateway.ask(headers={HEADER: other.base_url}, upstream_base_url="https://body.test")
 
-            assert answer_text(answer) == "Other."
-            assert x.override.by == "dynamic"
-            (received,) = other.received
-            assert received.head.split()[1] == "/v1/chat/completions"
-            assert HEADER not in received.headers
-            assert not {"upstream_base_url", "upstream_api_base"} & received.json.keys()
-            assert own.received == []
+        assert answer_text(answer) == "Other."
+        assert x.override.by == "dynamic"
+        (received,) = other.received
+        assert received.head.split()[1] == "/v1/chat/completions"
+        assert HEADER not in received.headers
+        assert not {"upstream_base_url", "upstream_api_base"} & received.json.keys()
+        assert own.received == []
 
-            answer, x = await gateway.ask()
-            assert (answer_text(answer), x.override.by) == ("Own.", "default")
+        answer, x = await gateway.ask()
+        assert (answer_text(answer), x.override.by) == ("Own.", "default")
 
 
 async def test_nothing_there_counts_for_the_entry_and_nobody_stands_in():
-    async with RawServer((error(500),)) as other, RawServer(answers()) as own, RawServer(answers()) as spare:
-        async with serving(
+    async with (
+        RawServer((error(500),)) as other,
+        RawServer(answers()) as own,
+        RawServer(answers()) as spare,
+        serving(
             {MAIN: own.base_url, SPARE: spare.base_url},
-            upstream={"dynamic": ANY_LOCAL}, breaker={"failures": 1}, retry={"attempts": 1},
-        ) as gateway:  # fmt: skip
-            answer, x = await gateway.ask(headers={HEADER: other.base_url})
+            upstream={"dynamic": ANY_LOCAL},
+            breaker={"failures": 1},
+            retry={"attempts": 1},
+        ) as gateway,
+    ):
+        answer, x = await gateway.ask(headers={HEADER: other.base_url})
 
-            assert (answer.status, len(attempts(x))) == (502, 1)
-            assert gateway.health() == "ok"
-            assert spare.received == []
+        assert (answer.status, len(attempts(x))) == (502, 1)
+        assert gateway.health() == "ok"
+        assert spare.received == []
 
 
 async def test_an_address_that_is_not_public_is_refused_without_a_connection():
@@ -74,16 +83,21 @@ async def test_an_address_that_is_not_public_is_refused_without_a_connection():
 
 
 async def test_a_host_that_is_not_known_is_out_of_reach():
-    async with RawServer(answers()) as own:
-        async with serving({MAIN: own.base_url}, upstream={"dynamic": ANY_LOCAL}, retry={"attempts": 1}) as gateway:
-            answer, _ = await gateway.ask(headers={HEADER: "http://no-such-name.invalid:80"})
+    async with (
+        RawServer(answers()) as own,
+        serving({MAIN: own.base_url}, upstream={"dynamic": ANY_LOCAL}, retry={"attempts": 1}) as gateway,
+    ):
+        answer, _ = await gateway.ask(headers={HEADER: "http://no-such-name.invalid:80"})
 
     assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
 
 
 async def test_a_connection_serves_its_own_origin_only():
-    async with RawServer(answers("One.")) as one, RawServer(answers("Two.")) as two:
-        async with serving({MAIN: one.base_url}, upstream={"dynamic": ANY_LOCAL}) as gateway:
-            for server in (one, two, one):
-                answer, _ = await gateway.ask(headers={HEADER: server.base_url})
-                assert answer_text(answer) == ("One." if server is one else "Two.")
+    async with (
+        RawServer(answers("One.")) as one,
+        RawServer(answers("Two.")) as two,
+        serving({MAIN: one.base_url}, upstream={"dynamic": ANY_LOCAL}) as gateway,
+    ):
+        for server in (one, two, one):
+            answer, _ = await gateway.ask(headers={HEADER: server.base_url})
+            assert answer_text(answer) == ("One." if server is one else "Two.")
