@@ -18,7 +18,7 @@ def share_tokens(settings: Settings, upstreams: Mapping[str, Upstream], records:
     """Let every upstream with a token of its own share it in *records*."""
     for entry in settings.upstreams:
         configured = getattr(entry, "credential", None)
-        credential = getattr(upstreams[entry.name], "credential", None)
+        credential = getattr(upstreams[entry.name], "bearer", None)
         if isinstance(configured, Configured) and isinstance(credential, Credential):
             key = None if configured.share_key is None else key_bytes(configured.share_key.reveal())
             credential.join(StoredTokenShare(records, clock, share_name(entry.name, configured), key))

@@ -47,7 +47,7 @@ class OpenAIUpstream:
         bases: Bases,
     ) -> None:
         self.name = entry.name
-        self.credential = credential
+        self.bearer = credential
         self._entry = entry
         self._max_event_bytes = max_event_bytes
         self._max_answer_bytes = max_answer_bytes
@@ -87,20 +87,20 @@ class OpenAIUpstream:
 
     async def open(self, turn: Turn) -> UpstreamCall:
         """Send the request as it came, the model's name and the limits mapped."""
-        shown = await self.credential.show(turn.caller_headers, turn.on_wait)
+        shown = await self.bearer.show(turn.caller_headers, turn.on_wait)
         http, target = self._bases.target(turn.request, turn.caller_headers)
         answer = await http.send(self._headers_for(turn, shown), self._body_for(turn), turn.on_connected, target=target)
         try:
-            return await self._call(turn, answer, partial(self.credential.hear, shown))
+            return await self._call(turn, answer, partial(self.bearer.hear, shown))
         except BaseException as error:
             answer.close()
             if isinstance(error, TurnstileError):
-                self.credential.hear(shown, error)
+                self.bearer.hear(shown, error)
             raise
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.credential.close()
+        await self.bearer.close()
         await self._bases.close()
 
     def _body_for(self, turn: Turn) -> bytes:

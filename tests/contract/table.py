@@ -7,7 +7,6 @@ over real sockets and take what they expect from its row; docs/failure-contract.
 from dataclasses import dataclass
 
 
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One fault.
