@@ -5,6 +5,5 @@ Only what is told to the upstream is changed: the conversation is found by what 
 
 from proxy.budget.estimate import estimate_tokens_of, o200k
 from proxy.budget.fit import Fitted, fit, rendering_of
-from proxy.budget.trim import MARK, shortened
 
-__all__ = ["MARK", "Fitted", "estimate_tokens_of", "fit", "o200k", "rendering_of", "shortened"]
+__all__ = ["Fitted", "estimate_tokens_of", "fit", "o200k", "rendering_of"]

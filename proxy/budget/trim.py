@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from proxy.wire.request import JsonObject, text_of
+from proxy.wire.shorten import MARK, shortened
 
 SHORTEST_CHARS = 64  # of what is kept of a text
-HEAD_SHARE = 0.6
-MARK = "\n[… {} characters left out …]\n"
 FIXED_ROLES = ("system", "developer")
 SUMMARY_LINE_CHARS = 180
 
@@ -99,16 +98,6 @@ def shortened_message(message: JsonObject, keep_chars: int) -> JsonObject:
     content = message.get("content")
     others = [part for part in content if part["type"] != "text"] if type(content) is list else []
     return {**message, "content": [{"type": "text", "text": short}, *others] if others else short}
-
-
-def shortened(text: str, keep_chars: int) -> str:
-    """The beginning and the end of *text*, *keep_chars* together, and between them how much is missing."""
-    missing = len(text) - keep_chars
-    mark = MARK.format(missing)
-    if missing <= len(mark):
-        return text
-    head = int(keep_chars * HEAD_SHARE)
-    return f"{text[:head]}{mark}{text[len(text) - (keep_chars - head) :]}"
 
 
 def summary_of(dropped: Sequence[JsonObject], *, max_chars: int, max_lines: int) -> str:

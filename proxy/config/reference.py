@@ -16,7 +16,7 @@ from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server, Tools
 from proxy.config.session import Session
 from proxy.config.show import toml_value
-from proxy.config.upstreams import KINDS, Credential, Dynamic, QwenCredential, UpstreamBase
+from proxy.config.upstreams import KINDS, Credential, Dynamic, LabelTable, QwenCredential, UpstreamBase
 
 BEGIN = "<!-- The rest is made by `turnstile config reference --update docs/configuration.md`. -->\n"
 
@@ -60,6 +60,7 @@ def _blocks() -> Iterator[str]:
         yield _block(f'`[[upstreams]]`: `kind = "{kind}"`', upstream, "UPSTREAMS__0", but=UpstreamBase)
     yield _block("`credential = { … }` of an upstream", Credential, "UPSTREAMS__0__CREDENTIAL")
     yield _block('`credential = { … }` of an upstream of `kind = "qwen"`', QwenCredential, "UPSTREAMS__0__CREDENTIAL")
+    yield _block('`labels = { … }` of an upstream of `kind = "mix"`', LabelTable, "UPSTREAMS__0__LABELS")
     yield _block("`dynamic = { … }` of an upstream", Dynamic, "UPSTREAMS__0__DYNAMIC")
     yield _steps()
     yield _block("`[[models]]`", Model, "MODELS__0")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.budget import fit, rendering_of, shortened
+from proxy.budget import fit, rendering_of
 from proxy.budget.trim import (
     SHORTEST_CHARS,
     SUMMARY_LINE_CHARS,
@@ -20,6 +20,7 @@ from proxy.errors import ContextLengthExceeded
 from proxy.ports import Plan
 from proxy.sessions.keys import tail_of
 from proxy.wire.request import ModelRules, check_chat
+from proxy.wire.shorten import shortened
 
 
 def user(text):

@@ -62,7 +62,7 @@ def test_a_field_of_a_part_that_is_not_built_is_refused(refused: Refused, text: 
     assert ": unknown key; " in line
 
 
-@pytest.mark.parametrize("kind", ["mix", "codex", "OpenAI", ""])
+@pytest.mark.parametrize("kind", ["codex", "OpenAI", ""])
 def test_a_kind_that_is_not_built_is_refused(refused: Refused, kind: str) -> None:
     (line,) = refused(f"[[upstreams]]\nname='up'\nkind='{kind}'")
 
@@ -76,7 +76,7 @@ def test_a_kind_that_is_not_built_is_refused(refused: Refused, kind: str) -> Non
         ("server = 1", "server: expected a table, got a whole number"),
         ("upstreams = 'x'", "upstreams: expected an array, got a string"),
         ("upstreams = [1]", "upstreams[0]: expected a table, got a whole number"),
-        ("[[upstreams]]\nname='up'\nkind=1", "upstreams[0].kind: unknown kind 1; kinds: openai, qwen, scripted"),
+        ("[[upstreams]]\nname='up'\nkind=1", "upstreams[0].kind: unknown kind 1; kinds: mix, openai, qwen, scripted"),
         ("[server]\nport = true", "server.port: expected a number, got true"),
         ("[server]\nport = 1.5", "server.port: expected a whole number, got 1.5"),
         ("[server]\nport = [1]", "server.port: expected a whole number, got an array"),

@@ -19,7 +19,7 @@ class UpstreamBase(Section):
     name: Name
     """What model entries, logs and metrics call it."""
     kind: str = "openai"
-    """What it speaks: `openai`, `qwen` or `scripted`."""
+    """What it speaks: `mix`, `openai`, `qwen` or `scripted`."""
     max_parallel: Annotated[Count, Unit("calls")] = 0
     """Calls at a time, per worker; 0 = no limit."""
     clocks: ClockTable = ClockTable()
@@ -47,7 +47,8 @@ class UpstreamBase(Section):
     @classmethod
     def unknown_key(cls, key: str) -> str:
         """Tell a key of another kind from one that nobody knows."""
-        for other in UpstreamBase.__subclasses__():
+        plainest_first = sorted(UpstreamBase.__subclasses__(), key=lambda other: other.kind_name() != "openai")
+        for other in plainest_first:
             if key in other.model_fields:
                 return f"a field of kind {other.kind_name()!r}; this upstream is of kind {cls.kind_name()!r}"
         return super().unknown_key(key)
