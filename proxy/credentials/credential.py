@@ -1,7 +1,7 @@
 """What an adapter shows its upstream, and what it hears about it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from multidict import MultiMapping
@@ -56,13 +56,18 @@ class Credential:
     def hear(self, shown: Shown, error: TurnstileError) -> None:
         """Hear what a call that showed *shown* has failed with; a secret that the upstream repeats is taken out."""
         sent = () if shown.authorization is None else (shown.authorization.removeprefix("Bearer "),)
-        for secret in (*sent, *self._secrets):
+        recent = self.keeper.recent if self.keeper is not None else ()
+        for secret in (*sent, *recent, *self._secrets):
             error.message = error.message.replace(secret, MASK)
             error.detail = error.detail and error.detail.replace(secret, MASK)
         error.args = (error.message,)
         if isinstance(error, CredentialStale) and self.keeper is not None and shown.generation is not None:
             error.recoveries = self._entry.recoveries
             self.keeper.refused(shown.generation)
+
+    def keep_secret(self, values: Iterable[str]) -> None:
+        """Take these out of what the upstream says, too."""
+        self._secrets += tuple(values)
 
     def join(self, share: TokenShare) -> None:
         """Share tokens with other processes, if this credential has any and may."""

@@ -6,6 +6,7 @@ always one generation: a late refusal never takes a newer token away.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -21,6 +22,7 @@ from proxy.tasks import spawn
 PAUSE_S = 5.0  # after a fetch that failed: whoever is down is not asked by every request
 LOCK_SPARE_S = 5.0  # on top of the longest fetch: a lock outlives its work, and not for long its holder
 LONGEST_FETCH_S = 60.0  # what a lock is held for where no clock bounds the fetch
+RECENT_TOKENS = 4  # those that an upstream may still repeat in its complaints
 FIRST_POLL_S = 0.02
 LONGEST_POLL_S = 0.25
 POLL_GROWTH = 1.5
@@ -64,6 +66,7 @@ class TokenKeeper:
         self._paused_until = 0.0
         self._missed = Missed("")
         self.fetched = 0
+        self.recent: deque[str] = deque(maxlen=RECENT_TOKENS)
 
     def join(self, share: TokenShare) -> None:
         """Share tokens from now on."""
@@ -178,6 +181,7 @@ class TokenKeeper:
             raise
         life_s = issued.life_s
         lead_s = min(self._skew_s, life_s / 2)
+        self.recent.append(issued.token)
         self._token = token = Token(generation, issued.token, sent + life_s, sent + life_s - lead_s)
         ends_ms, renewed_ms = (
             (None, None)
@@ -193,5 +197,6 @@ class TokenKeeper:
     def _adopted(self, shared: SharedToken) -> Token:
         ends_s, renewed_s = shared.left_s(self._clock.wall())
         now = self._clock.now()
+        self.recent.append(shared.token)
         self._token = Token(shared.generation, shared.token, now + ends_s, now + renewed_s)
         return self._token

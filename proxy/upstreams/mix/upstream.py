@@ -78,6 +78,7 @@ class MixUpstream:
         self._phrases = Phrases(entry.phrases)
         self._extra_body: Json = revealed(entry.extra_body)
         self._extra_headers = {name: value.reveal() for name, value in entry.extra_headers.items()}
+        bearer.keep_secret(self._extra_headers.values())
 
     @classmethod
     def configured(cls, entry: Configured, settings: Settings, clock: Clock) -> Self:
