@@ -97,7 +97,8 @@ class Turn:
 class MixSite(HttpDouble):
     """The site.  *chain*: whether only the head of a session can be continued, or any exchange of it.
 
-    *accepts* says whether a token is good; None = all are.
+    *accepts* says whether a token is good; None = all are.  *reply* makes the answer to a turn, from it and from what
+    was answered before it, the latest last.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class MixSite(HttpDouble):
         *scripts: Script,
         chain: Literal["session", "exchange"] = "exchange",
         accepts: Callable[[str], bool] | None = None,
+        reply: Callable[[Turn, list[str]], str] | None = None,
     ) -> None:
         super().__init__()
         self.turns: list[Turn] = []
@@ -113,6 +115,8 @@ class MixSite(HttpDouble):
         self.chain = chain
         self._scripts: Sequence[Script] = scripts or (Script(),)
         self._accepts = accepts
+        self._reply = reply
+        self._said: dict[str, str] = {}
 
     def forget(self) -> None:
         """Lose every session."""
@@ -129,6 +133,9 @@ class MixSite(HttpDouble):
         if asked is not None and asked not in self.sessions:
             return web.json_response({"error": {"message": "session not found"}}, status=404)
         turn = self._keep(request, body, asked)
+        if self._reply is not None:
+            text = self._said[turn.exchange] = self._reply(turn, self._before(turn))
+            return await self._play(request, Script((START, delta(text), FINISH, DONE)), turn)
         script = self._scripts[min(len(self.turns), len(self._scripts)) - 1]
         return await self._play(request, script, turn)
 
@@ -141,6 +148,15 @@ class MixSite(HttpDouble):
         kept[turn.exchange] = parent if parent in kept else head
         self.turns.append(turn)
         return turn
+
+    def _before(self, turn: Turn) -> list[str]:
+        """What was answered on the way to a turn."""
+        said: list[str] = []
+        at = self.sessions[turn.session][turn.exchange]
+        while at is not None:
+            said.insert(0, self._said.get(at, ""))
+            at = self.sessions[turn.session][at]
+        return said
 
     async def _play(self, request: web.Request, script: Script, turn: Turn) -> web.StreamResponse:
         if script.stalls_before:

@@ -99,8 +99,10 @@ async def test_a_persona_may_stand_anywhere(fields):
     assert [turn.body["request"]["persona_id"] for turn in site.turns] == ["p", "own"]
 
 
-@pytest.mark.parametrize(("allow", "persona", "code"), [(True, "a b", "invalid_value"), (True, "x" * 129, "invalid_value"),
-                                                        (False, "p", "unsupported_parameter")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("allow", "persona", "code"),
+    [(True, "a b", "invalid_value"), (True, "x" * 129, "invalid_value"), (False, "p", "unsupported_parameter")],
+)
 async def test_a_persona_that_can_not_be(allow, persona, code):
     async with world(upstream={"allow_persona": allow}) as (caller, site):
         caller.messages = [{"role": "user", "content": "Hi."}]

@@ -19,8 +19,8 @@ GRANT, HEADER, SITE, BODY, SHARE = "grant-s3cret", "header-s3cret", "site-s3cret
 CALLERS = "sk-callers-s3cret"
 SECRETS = (GRANT, HEADER, SITE, BODY, SHARE, CALLERS, "tok-1-secret", "tok-2-secret", "sess-1", "exch-1", "exch-2")
 WORDS = (
-    "Bearer tok-1-secret failed for tok-1-secret, access_token=tok-2-secret; header-s3cret site-s3cret; session_id='sess-1', exchangeId: exch-1, "
-    "exchange_id=exch-2 cookie: sid=sk-callers-s3cret"
+    "Bearer tok-1-secret failed for tok-1-secret, access_token=tok-2-secret; header-s3cret site-s3cret; "
+    "session_id='sess-1', exchangeId: exch-1, exchange_id=exch-2 cookie: sid=sk-callers-s3cret"
 )
 
 FAULTS = {
@@ -85,9 +85,12 @@ async def walk(script, endpoint_faults, everything):
         endpoint = await stack.enter_async_context(FakeTokenEndpoint(*endpoint_faults))
         site = await stack.enter_async_context(MixSite(script))
         credential = {
-            "mode": "managed", "token_url": endpoint.url, "body": {"grant": GRANT}, "headers": {"x-app": HEADER},
+            "mode": "managed",
+            "token_url": endpoint.url,
+            "body": {"grant": GRANT},
+            "headers": {"x-app": HEADER},
             "share_key": SHARE,
-        }  # fmt: skip
+        }
         upstream = {"credential": credential, "extra_headers": {"x-site": SITE}, "extra_body": {"key": BODY}}
         config = settings(site, upstream=upstream, clocks={"first_event": 0.1, "token": 0.1})
         gateway = await stack.enter_async_context(GatewayServer(config))

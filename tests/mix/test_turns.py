@@ -187,7 +187,7 @@ async def test_a_caller_who_leaves_closes_the_connection():
             await connection.send(request("POST", "/v1/chat/completions", body))
             await asyncio.sleep(0.1)
         async with asyncio.timeout(2):
-            while not caller.gateway.ended:
+            while not caller.gateway.ended:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.01)
     assert caller.gateway.ended[0].state == "client_abort"
 

@@ -40,6 +40,11 @@ class UpstreamBase(Section):
         """What requests may hold that are to go there."""
         return ModelRules(require_user=self.requires_user)
 
+    @property
+    def probes_branch(self) -> bool:
+        """Whether a setting is right only if a turn that is not the last can be continued."""
+        return False
+
     def variants_to_probe(self) -> dict[str, Self]:
         """Settings that only a live account can tell right from wrong, each with how it is written."""
         return {}

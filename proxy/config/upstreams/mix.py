@@ -142,6 +142,11 @@ class MixUpstream(UpstreamBase):
             id_fields=frozenset({"exchange_id"}),
         )
 
+    @property
+    def probes_branch(self) -> bool:
+        """Whether turns before the last are continued, too."""
+        return self.chain == "exchange"
+
     def variants_to_probe(self) -> dict[str, Self]:
         """Both ways to chain."""
         return {f'chain = "{chain}"': self.model_copy(update={"chain": chain}) for chain in ("session", "exchange")}

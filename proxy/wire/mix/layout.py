@@ -88,9 +88,11 @@ def lay_out(
     )
     lead = joined((sections.instructions, sections.summary, tool_block))
     listed = [{"role": "system", "content": lead}] if lead else []
-    for each in told:
-        if each["role"] not in SYSTEM_ROLES and (text := said(each)):
-            listed.append({"role": "assistant" if each["role"] == "assistant" else "user", "content": text})
+    listed += [
+        {"role": "assistant" if each["role"] == "assistant" else "user", "content": text}
+        for each in told
+        if each["role"] not in SYSTEM_ROLES and (text := said(each))
+    ]
     query = within(sections, labels, tool_block, query_max_chars)
     return Layout(query, sections.question or sections.results or query, listed)
 
