@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 
-from proxy.dialects import DIALECTS, NATIVE, as_text
+from proxy.dialects import NATIVE
 from proxy.dialects.emulation import Emulation
 from proxy.errors import (
     ConversationLost,
@@ -20,7 +20,6 @@ from proxy.ports import EventSink, Ports, Turn
 from proxy.states.answering import tool_block_of
 from proxy.states.fitting import fit_call
 from proxy.wire.events import DELTAS, StreamEvent
-from proxy.wire.request import ChatRequest, without_tools
 
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
@@ -66,14 +65,6 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
         )
     )
     attempt.status = 200
-
-
-def told_request(x: Exchange) -> ChatRequest:
-    """The request as the upstream is told it: tools as text, or not at all, where the model entry has it so."""
-    place = x.course.place
-    if place.dialect != NATIVE:
-        return as_text(x.request, DIALECTS[place.dialect])
-    return without_tools(x.request) if x.course.candidate.entry.tools == "off" else x.request
 
 
 def waiting(x: Exchange, clock: str) -> None:

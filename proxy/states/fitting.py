@@ -1,12 +1,15 @@
 """What the states share that fit a request into a budget: measuring for a candidate, and choosing who can take it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from proxy.budget import Fitted, fit, rendering_of
+from proxy.dialects import DIALECTS, NATIVE, as_text
 from proxy.errors import ContextLengthExceeded, UpstreamContextLength
 from proxy.exchange import Exchange
-from proxy.ports import Candidate, LaysOut, Place, Plan
-from proxy.wire.request import without_tools
+from proxy.ports import Candidate, LaysOut, Place, Plan, Rendering
+from proxy.states.answering import tool_block_for
+from proxy.wire.request import ChatRequest, without_tools
 
 SUMMARY_HEAD = "[Summary of earlier turns]"
 LEADING_ROLES = ("system", "developer")
@@ -55,21 +58,31 @@ def fit_call(x: Exchange, candidate: Candidate, place: Place, plan: Plan) -> Fit
 
 
 def fitted(x: Exchange, candidate: Candidate, place: Place, plan: Plan) -> Fitted:
-    """The request as it is told to *place*.  Raises `ContextLengthExceeded`."""
+    """The request as it is told to *place*: within the budget, and with tools as text where they are told so.
+
+    Raises `ContextLengthExceeded`.
+    """
     request = without_tools(x.request) if candidate.entry.tools == "off" else x.request
     upstream = place.upstream
-    if isinstance(upstream, LaysOut):
-        lay_out: LaysOut = upstream
-        return fit(
-            request,
-            plan,
-            candidate.allowance,
-            lambda request, plan, summary: lay_out.measure(request, plan, "", summary),
-            always=True,
-        )
-    if not candidate.allowance.known:
-        return Fitted(request, plan)
-    return with_summary(fit(request, plan, candidate.allowance, rendering_of, always=False))
+    lays_out = isinstance(upstream, LaysOut)
+    if not lays_out and not candidate.allowance.known:
+        return Fitted(as_told(request, place), plan)
+    block = tool_block_for(x, candidate, place)
+
+    def measure(request: ChatRequest, plan: Plan, summary: str) -> Sequence[Rendering]:
+        told = as_told(request, place)
+        if isinstance(upstream, LaysOut):
+            return upstream.measure(told, plan, block, summary)
+        return rendering_of(told, plan, f"{summary}{block}")
+
+    found = fit(request, plan, candidate.allowance, measure, always=lays_out)
+    found = found if lays_out else with_summary(found)
+    return replace(found, request=as_told(found.request, place))
+
+
+def as_told(request: ChatRequest, place: Place) -> ChatRequest:
+    """The request with its tools, and all that was called before, as text, where *place* is told so."""
+    return request if place.dialect == NATIVE else as_text(request, DIALECTS[place.dialect])
 
 
 def with_summary(found: Fitted) -> Fitted:

@@ -181,7 +181,7 @@ class OpenAIUpstream:
 class StreamedCall:
     """An answer that comes as server-sent events; one read of the socket gives one list of events."""
 
-    __slots__ = ("_answer", "_head", "_reader", "request_id")
+    __slots__ = ("_answer", "_head", "_hear", "_reader", "request_id")
     node = None
 
     def __init__(self, answer: HttpAnswer, reader: ChunkReader, head: bytes, hear: Hear) -> None:

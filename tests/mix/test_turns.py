@@ -235,3 +235,30 @@ async def test_the_models_of_a_prefix_are_one_entry():
         })  # fmt: skip
 
     assert answer.status == 200
+
+
+TOOL = {"type": "function", "function": {"name": "now", "description": "The time.", "parameters": {"type": "object"}}}
+
+
+@STREAMED
+async def test_tools_are_told_as_text_on_every_turn_and_calls_come_back_as_calls(stream):
+    """Told every n-th turn only, a model forgets them."""
+    call = Script(steps=(START, delta('{"tool_calls": [{"name": "now", "arg'), delta('uments": {}}]}'), FINISH, DONE))
+    async with world(call, Script()) as (caller, site):
+        caller.messages = [{"role": "user", "content": "What time is it?"}]
+        answer = await caller.sends(stream=False, tools=[TOOL])
+        message = answer.json["choices"][0]["message"]
+        made = message["tool_calls"][0]
+        assert (made["function"]["name"], made["function"]["arguments"]) == ("now", "{}")
+
+        result = {"role": "tool", "tool_call_id": made["id"], "content": "12:00"}
+        caller.messages += [{"role": "assistant", "content": None, "tool_calls": message["tool_calls"]}, result]
+        await caller.says("And now?", stream=stream, tools=[TOOL])
+    first, second = site.turns
+
+    assert "tools" not in first.body
+    assert all("now" in turn.query and turn.query.count("The time.") == 1 for turn in site.turns)
+    assert second.body["session_id"] == "sess-1"
+    assert second.query.startswith("[Tool results]\n")
+    assert "12:00" in second.query
+    assert "[Current question]\nAnd now?" in second.query
