@@ -61,7 +61,7 @@ class Model(Section):
     report_model: Literal["answering", "requested"] = "answering"
     """What an answer's `model` names: the entry that answered, or what was asked for."""
     upstream_model: Name | None = None
-    """The model's name at the upstream; unset: the id."""
+    """The model's name at the upstream; unset: the id, or with `mix` what follows its last `/`."""
     tools: Literal["auto", "native", "text", "off"] = "auto"
     """How tools are told: `native` in the upstream's own field, `text` in words, `off` never, `auto` as its kind is."""
     dialect: Annotated[str, AfterValidator(_dialect)] | None = None

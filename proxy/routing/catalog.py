@@ -113,11 +113,17 @@ class ModelCatalog:
     def _candidate(self, entry: Model, requested: str) -> Candidate:
         return Candidate(
             model_id=requested,
-            upstream_model=entry.sent_as(requested),
+            upstream_model=self._name_there(entry, requested),
             entry=entry,
             places=tuple(self._places[entry.id, name] for name in entry.upstream_names),
             allowance=self._settings.allowance_for(entry),
         )
+
+    def _name_there(self, entry: Model, requested: str) -> str:
+        """The model's name at its upstreams."""
+        name = entry.sent_as(requested)
+        short = any(self._settings.upstreams_by_name[each].short_model_names for each in entry.upstream_names)
+        return name.rpartition("/")[2] or name if short and entry.upstream_model is None else name
 
     def _under_prefix(self, route: Route, requested: str) -> Route:
         first, *rest = route.candidates

@@ -229,11 +229,12 @@ async def test_without_any_base_nobody_is_asked():
 
 
 async def test_the_models_of_a_prefix_are_one_entry():
-    async with world(model={"upstream_model": None}) as (caller, _):
-        answer = await ask(caller.gateway.url, "POST", "/v1/chat/completions", {
-            "model": "mix/any", "messages": [{"role": "user", "content": "Hi."}]
-        })  # fmt: skip
+    """A model's name there is what follows the last slash."""
+    async with world(model={"upstream_model": None}) as (caller, site):
+        body = {"model": "mix/team/demo-any", "messages": [{"role": "user", "content": "Hi."}]}
+        answer = await ask(caller.gateway.url, "POST", "/v1/chat/completions", body)
 
+    assert site.turns[0].body["request"]["model_slug"] == "demo-any"
     assert answer.status == 200
 
 

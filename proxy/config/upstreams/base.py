@@ -16,6 +16,9 @@ class UpstreamBase(Section):
     default_dialect: ClassVar[str] = "native"
     """How its models write tool calls, unless the model entry says otherwise."""
 
+    short_model_names: ClassVar[bool] = False
+    """Whether a model's name there is what follows the last `/` of its id, unless the model entry says otherwise."""
+
     name: Name
     """What model entries, logs and metrics call it."""
     kind: str = "openai"

@@ -63,6 +63,7 @@ class MixUpstream(UpstreamBase):
     """A private session chat site: it keeps each conversation under a session's id, and a turn tells what is new."""
 
     default_dialect: ClassVar[str] = "json"
+    short_model_names: ClassVar[bool] = True
 
     kind: Literal["mix"]
     """What it speaks."""
