@@ -1,4 +1,4 @@
-"""The command line: `turnstile serve`, `config`, `sessions`, `probe`, `chart`.
+"""The command line: `turnstile serve`, `config`, `sessions`, `probe`, `migrate-env`, `chart`.
 
 What the operator can mend is told in plain lines on standard error, with an exit code: 2 for a wrong flag or
 configuration, 1 for a daemon that can't start.
@@ -76,10 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("upstream", metavar="UPSTREAM", help="its name in the configuration")
     probe.add_argument("--model", metavar="NAME", help="the model to ask, as the upstream calls it")
 
+    _add_migrate_env(commands)
+
     chart = commands.add_parser("chart", help="print the chart that every request walks", allow_abbrev=False)
     chart.set_defaults(run=_chart)
     chart.add_argument("--format", default="mermaid", help="mermaid, dot, svg, scxml, plantuml, json or markdown")
     return parser
+
+
+def _add_migrate_env(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    migrate = commands.add_parser(
+        "migrate-env", help="print the configuration that an older gateway's environment means", allow_abbrev=False
+    )
+    migrate.set_defaults(run=_migrate_env)
+    migrate.add_argument("file", metavar="FILE", type=Path, help="its variables, a line NAME=value each")
 
 
 def _add_sessions(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -166,6 +176,12 @@ def _probe(args: argparse.Namespace) -> int:
     from proxy.commands import probe  # noqa: PLC0415 - only this command calls an upstream by itself
 
     return probe.run(args, settings)
+
+
+def _migrate_env(args: argparse.Namespace) -> int:
+    from proxy.commands import migrate_env  # noqa: PLC0415 - only this command knows the older gateway
+
+    return migrate_env.run(args)
 
 
 def _chart(args: argparse.Namespace) -> int:

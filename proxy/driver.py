@@ -21,6 +21,7 @@ from proxy.errors import (
     Overloaded,
     ShuttingDown,
     SlowReader,
+    TokenTimeout,
     TurnstileError,
     UpstreamTimeout,
 )
@@ -88,6 +89,8 @@ def clock_error(clock: str, seconds: float, random: Random) -> TurnstileError:
             return ConversationBusy(told, clock="lease")
         case "connect":
             return ConnectTimeout(seconds)
+        case "token":
+            return TokenTimeout(seconds)
         case "client_write":
             return SlowReader(seconds)
         case deadline.SHUTDOWN:

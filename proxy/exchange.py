@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.budget import Fitted
 from proxy.course import Course
 from proxy.deadline import Clock, Deadline
 from proxy.dialects import Decoder
 from proxy.errors import ConversationLost, CredentialStale, SessionLost, TurnstileError
-from proxy.ports import Caller, Client, Conversation, Node, Release, Route, UpstreamCall
+from proxy.ports import Caller, Client, Conversation, Node, Override, Release, Route, UpstreamCall
 from proxy.wire.answer import Answer, AnswerHead, FrameRenderer, Surface
 from proxy.wire.events import StreamEvent
 from proxy.wire.request import ChatRequest
@@ -57,12 +58,15 @@ class Exchange:
         "failure",
         "finishes",
         "first_delta_s",
+        "fits",
+        "fitted",
         "frames",
         "head",
         "node",
         "notes",
+        "override",
         "pending",
-        "reauthed",
+        "reauths",
         "received_s",
         "replayed",
         "request",
@@ -89,6 +93,7 @@ class Exchange:
     # session
     conversation: Conversation
     course: Course
+    fitted: Fitted  # what is told to whoever was asked last
     # upstream
     decoder: Decoder
     answer: Answer
@@ -111,6 +116,8 @@ class Exchange:
         self.deadline = Deadline(clock)
         self.trace: list[Step] = []
         self.failure: TurnstileError | None = None
+        self.fits: dict[tuple[str, bool], Fitted] = {}  # by candidate, and whether it is the one to be asked first
+        self.override: Override | None = None  # where the call goes, where callers may say so
         self.told_status = 0
         # what an attempt leaves behind, until the next one
         self.call: UpstreamCall | None = None
@@ -122,7 +129,7 @@ class Exchange:
         self.upstream_request_id: str | None = None
         self.first_delta_s: float | None = None
         # what may happen once, or is counted
-        self.reauthed = False
+        self.reauths = 0
         self.replayed = False
         self.resumed = 0
         self._releases: list[Release] = []
@@ -135,7 +142,7 @@ class Exchange:
         left_s = self.deadline.left_s("total")
         return Facts(
             live_stream=self.request.stream and not self.assured,
-            reauth_left=isinstance(failure, CredentialStale) and not self.reauthed,
+            reauth_left=self.may_renew(failure),
             replay_left=self.continued and not self.replayed,
             history_missing=isinstance(failure, SessionLost),
             retryable=failure is not None and failure.retryable,
@@ -153,6 +160,8 @@ class Exchange:
 
     def failed(self, error: TurnstileError) -> TurnstileError:
         """Close the attempt that went wrong, and keep what is to be told of it: *error*, or what that must not hide."""
+        if isinstance(error, CredentialStale) and not self.may_renew(error):
+            error = error.for_good()
         self.failure = error
         course: Course | None = getattr(self, "course", None)
         if course is None:
@@ -160,9 +169,7 @@ class Exchange:
         if error.turn_refused and course.attempts and course.attempts[-1].status is None:
             self.conversation.refused()
         course.close_attempt(self.clock.now(), error)
-        if (isinstance(error, CredentialStale) and not self.reauthed) or (
-            isinstance(error, ConversationLost) and self.continued and not self.replayed
-        ):
+        if self.may_renew(error) or (isinstance(error, ConversationLost) and self.continued and not self.replayed):
             course.forgive()
         hidden = course.hidden_by(error, self.deadline.left_s("total"))
         if hidden is not None and self.state is State.UPSTREAM:
@@ -171,6 +178,10 @@ class Exchange:
         return self.failure
 
     # --- derived
+
+    def may_renew(self, failure: TurnstileError | None) -> bool:
+        """Whether *failure* is mended by renewing the credential."""
+        return isinstance(failure, CredentialStale) and self.reauths < failure.recoveries
 
     @property
     def emitted(self) -> bool:

@@ -55,7 +55,7 @@ async def _try_all(variants: Mapping[str, Configured], model: str, settings: Set
         upstream = KINDS[variant.kind](variant, settings, LoopClock())
         try:
             async with asyncio.timeout(2 * ANSWER_S):
-                verdict = await hold(upstream, model)
+                verdict = await (branch if variant.probes_branch else hold)(upstream, model)
         except TurnstileError as error:
             verdict = f"no answer: {error.told_code} ({error.detail or error.message})"
         except TimeoutError:
@@ -80,6 +80,24 @@ async def hold(upstream: Upstream, model: str) -> str:
     second, _plan = await _ask(upstream, model, messages, plan)
     if number[0] in second:
         return f"{REMEMBERS} its own words ({number[0]})"
+    return f"does not remember ({number[0]}, then {' '.join(_NUMBER.findall(second)) or 'no number'})"
+
+
+async def branch(upstream: Upstream, model: str) -> str:
+    """Go on from a node twice: tells whether the second time knows nothing of the first."""
+    messages: list[JsonObject] = [{"role": "user", "content": FIRST}]
+    first, plan = await _ask(upstream, model, messages, Plan())
+    number = _NUMBER.search(first)
+    if number is None or plan is None:
+        return "unclear: the first answer holds no five-digit number, or can't be continued"
+    messages += [{"role": "assistant", "content": first}]
+    other, _plan = await _ask(upstream, model, [*messages, {"role": "user", "content": FIRST}], plan)
+    second, _plan = await _ask(upstream, model, [*messages, {"role": "user", "content": SECOND}], plan)
+    if number[0] in second:
+        return f"{REMEMBERS} its own words, from a turn that is not the last ({number[0]})"
+    after = _NUMBER.search(other)
+    if after is not None and after[0] in second:
+        return "does not branch: whatever turn is named, the last one goes on"
     return f"does not remember ({number[0]}, then {' '.join(_NUMBER.findall(second)) or 'no number'})"
 
 

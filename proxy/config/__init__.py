@@ -1,5 +1,6 @@
 """Configuration: one TOML file, every field also by environment variable, checked as a whole before anything starts."""
 
+from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.checks import MAX_FALLBACK_LINKS
 from proxy.config.clocks import Clocks, ClockTable
 from proxy.config.load import load
@@ -20,7 +21,7 @@ from proxy.config.script import (
     Step,
     Think,
 )
-from proxy.config.secret import KeyDigest, Secret
+from proxy.config.secret import KeyDigest, Secret, revealed
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server
 from proxy.config.session import Session
 from proxy.config.settings import Settings
@@ -29,6 +30,8 @@ from proxy.config.sources import find_file
 from proxy.config.upstreams import (
     KINDS,
     Credential,
+    Dynamic,
+    MixUpstream,
     OpenAIUpstream,
     QwenCredential,
     QwenUpstream,
@@ -39,19 +42,23 @@ from proxy.config.upstreams import (
 __all__ = [
     "KINDS",
     "MAX_FALLBACK_LINKS",
+    "Allowance",
     "Auth",
     "Breaker",
+    "BudgetTable",
     "Call",
     "ClockTable",
     "Clocks",
     "ConfigError",
     "Credential",
     "Cut",
+    "Dynamic",
     "Fail",
     "Finish",
     "Key",
     "KeyDigest",
     "Log",
+    "MixUpstream",
     "Model",
     "OpenAIUpstream",
     "Pause",
@@ -75,4 +82,5 @@ __all__ = [
     "changes_needing_restart",
     "find_file",
     "load",
+    "revealed",
 ]

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from proxy.config.problems import KeyPath, nearest
 from proxy.config.settings import Settings
+from proxy.config.upstreams import Credential, Dynamic
 
 MAX_FALLBACK_LINKS = 4
 
@@ -42,6 +43,15 @@ def _upstreams(settings: Settings) -> Found:
     if not settings.upstreams:
         yield ("upstreams",), "at least one is needed"
     yield from _twice(((("upstreams", i, "name"), each.name) for i, each in enumerate(settings.upstreams)), "name")
+    for i, each in enumerate(settings.upstreams):
+        credential, dynamic = getattr(each, "credential", None), getattr(each, "dynamic", None)
+        if not isinstance(credential, Credential):
+            continue
+        path: KeyPath = ("upstreams", i, "credential")
+        if credential.open_in_store and settings.session.over_network:
+            yield (*path, "share_key"), "is required, since tokens would cross a network; or set share = false"
+        if isinstance(dynamic, Dynamic) and dynamic.enabled and credential.token_url.startswith("/"):
+            yield (*path, "token_url"), "must be a whole URL where callers may name the base URL"
 
 
 def _models(settings: Settings) -> Found:

@@ -18,6 +18,7 @@ class Clocks:
     total: float = 1800.0  # a far backstop: must not cut healthy agent turns
     tail: float = 2.0  # usage and the end mark follow at once or never
     queue: float = 5.0  # longer, and the callers' own retries double the load
+    token: float = 10.0  # login endpoints answer in 3 s
     client_write: float = 30.0  # 48 KiB in 30 s; every real reader is faster
     heartbeat: float = 15.0  # a quarter of the common 60 s read limit of proxies
     commit_headers_after: float = 15.0  # the same
@@ -50,6 +51,8 @@ class ClockTable(Section):
     """After the finish reason, for usage and `[DONE]`; running out is no fault."""
     queue: Seconds | None = None
     """A place in a queue: for this worker, or for an upstream's `max_parallel`."""
+    token: Seconds | None = None
+    """Fetching or renewing the token of a managed credential."""
     client_write: Seconds | None = None
     """A write that the caller does not read."""
     heartbeat: Seconds | None = None

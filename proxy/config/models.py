@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, model_validator
 
+from proxy.config.budget import UNKNOWN_WINDOW_TOKENS, BudgetTable
 from proxy.config.clocks import ClockTable
 from proxy.config.fields import Name, Names, Section, Tokens, unique
 from proxy.config.problems import nearest, problem, problems, shown
@@ -60,7 +61,7 @@ class Model(Section):
     report_model: Literal["answering", "requested"] = "answering"
     """What an answer's `model` names: the entry that answered, or what was asked for."""
     upstream_model: Name | None = None
-    """The model's name at the upstream; unset: the id."""
+    """The model's name at the upstream; unset: the id, or with `mix` what follows its last `/`."""
     tools: Literal["auto", "native", "text", "off"] = "auto"
     """How tools are told: `native` in the upstream's own field, `text` in words, `off` never, `auto` as its kind is."""
     dialect: Annotated[str, AfterValidator(_dialect)] | None = None
@@ -81,6 +82,8 @@ class Model(Section):
     """Longest input; unset: unknown."""
     max_output_tokens: Tokens | None = None
     """Longest output; unset: unknown."""
+    budget: BudgetTable = BudgetTable()
+    """Budget that differs for this model."""
     clocks: ClockTable = ClockTable()
     """Clocks that differ for this model."""
 
@@ -91,13 +94,12 @@ class Model(Section):
             found.append((("upstreams",), "is given along with `upstream`; keep one of them"))
         if self.upstream is None and not self.upstreams:
             found.append((("upstream",), "is required"))
-        if self.context_window_tokens is not None:
-            for name in ("max_input_tokens", "max_output_tokens"):
-                most = getattr(self, name)
-                if most is not None and most > self.context_window_tokens:
-                    found.append(
-                        ((name,), f"{most} is above context_window_tokens, which is {self.context_window_tokens}")
-                    )
+        window = self.context_window_tokens or UNKNOWN_WINDOW_TOKENS
+        told = "" if self.context_window_tokens else " as long as it is unset"
+        for name in ("max_input_tokens", "max_output_tokens"):
+            most = getattr(self, name)
+            if most is not None and most > window:
+                found.append(((name,), f"{most} is above context_window_tokens, which is {window}{told}"))
         if found:
             raise problems("model", found)
         return self

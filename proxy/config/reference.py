@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.clocks import Clocks, ClockTable
 from proxy.config.fields import NEEDS_RESTART, Section, Unit
 from proxy.config.models import Model
@@ -15,7 +16,7 @@ from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server, Tools
 from proxy.config.session import Session
 from proxy.config.show import toml_value
-from proxy.config.upstreams import KINDS, Credential, QwenCredential, UpstreamBase
+from proxy.config.upstreams import KINDS, Credential, Dynamic, LabelTable, QwenCredential, UpstreamBase
 
 BEGIN = "<!-- The rest is made by `turnstile config reference --update docs/configuration.md`. -->\n"
 
@@ -28,6 +29,7 @@ _TYPES = {
     Secret: "secret",
     KeyDigest: "secret",
     IPv4Network: "network",
+    Any: "string or table",
 }
 
 
@@ -50,6 +52,7 @@ def _blocks() -> Iterator[str]:
     yield _block("`auth.keys = [{ … }]`", Key, "AUTH__KEYS__0")
     yield _block("`[session]`", Session, "SESSION")
     yield _block("`[clocks]`", ClockTable, "CLOCKS")
+    yield _block("`[budget]`", BudgetTable, "BUDGET")
     yield _block("`[retry]`", Retry, "RETRY")
     yield _block("`[breaker]`", Breaker, "BREAKER")
     yield _block("`[[upstreams]]`: every kind", UpstreamBase, "UPSTREAMS__0")
@@ -57,6 +60,8 @@ def _blocks() -> Iterator[str]:
         yield _block(f'`[[upstreams]]`: `kind = "{kind}"`', upstream, "UPSTREAMS__0", but=UpstreamBase)
     yield _block("`credential = { … }` of an upstream", Credential, "UPSTREAMS__0__CREDENTIAL")
     yield _block('`credential = { … }` of an upstream of `kind = "qwen"`', QwenCredential, "UPSTREAMS__0__CREDENTIAL")
+    yield _block('`labels = { … }` of an upstream of `kind = "mix"`', LabelTable, "UPSTREAMS__0__LABELS")
+    yield _block("`dynamic = { … }` of an upstream", Dynamic, "UPSTREAMS__0__DYNAMIC")
     yield _steps()
     yield _block("`[[models]]`", Model, "MODELS__0")
     yield _block("`[tools]`", Tools, "TOOLS")
@@ -108,7 +113,8 @@ def _marks(field: FieldInfo) -> Iterator[Any]:
 def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = getattr(Clocks(), name) if section is ClockTable else field.get_default(call_default_factory=True)
+    in_force = {ClockTable: Clocks(), BudgetTable: Allowance()}.get(section)
+    value = getattr(in_force, name) if in_force else field.get_default(call_default_factory=True)
     return "unset" if value is None else f"`{toml_value(value)}`"
 
 

@@ -142,5 +142,40 @@ def _key_digest(key: str, shown: str) -> KeyDigest:
     return KeyDigest(key, shown)
 
 
+def _tree(value: Any, info: ValidationInfo) -> Any:
+    return _secret_leaves(value, info.context or Origin())
+
+
+def _secret_leaves(value: Any, origin: Origin) -> Any:
+    match value:
+        case dict():
+            return {str(name): _secret_leaves(each, origin) for name, each in value.items()}
+        case list() | tuple():
+            return tuple(_secret_leaves(each, origin) for each in value)
+        case "":
+            return Secret("", "")
+        case str():
+            return resolved_secret(value, origin)
+        case bool() | int() | float() | Secret():
+            return value
+        case _:
+            raise problem(f"expected strings, numbers and tables of them, got {kind_of(value)}")
+
+
+def revealed(tree: Any) -> Any:
+    """The JSON value that a tree of secrets stands for."""
+    match tree:
+        case Secret():
+            return tree.reveal()
+        case dict():
+            return {name: revealed(each) for name, each in tree.items()}
+        case tuple():
+            return [revealed(each) for each in tree]
+        case _:
+            return tree
+
+
+SecretTree: TypeAlias = Annotated[Any, PlainValidator(_tree)]
+"""JSON whose texts are all secrets: each the text itself, or a reference to it."""
 SecretField: TypeAlias = Annotated[Secret, _validator(Secret)]
 KeyField: TypeAlias = Annotated[KeyDigest, _validator(_key_digest)]

@@ -81,3 +81,12 @@ class Session(Section):
     """What all keys in Redis begin with."""
     require_store: bool = False
     """Refuse turns of upstreams that keep conversations while the store can't be asked."""
+
+    @property
+    def over_network(self) -> bool:
+        """Whether the store is on another host, as far as its URL tells."""
+        url = urlsplit(self.store.reveal())
+        if url.scheme not in _REDIS_SCHEMES or url.scheme == "unix":
+            return False
+        hosts = [host.rpartition("@")[2].rpartition(":")[0] or host for host in url.netloc.split(",")]
+        return not all(host.startswith("127.") or host in ("localhost", "[::1]") for host in hosts)

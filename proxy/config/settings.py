@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from proxy.config.budget import Allowance, BudgetTable, allowance
 from proxy.config.clocks import Clocks, ClockTable, merged
 from proxy.config.fields import Section
 from proxy.config.models import Model
@@ -21,6 +22,8 @@ class Settings(Section):
     """Conversations with upstreams that keep the history themselves."""
     clocks: ClockTable = ClockTable()
     """How long each wait may last."""
+    budget: BudgetTable = BudgetTable()
+    """How much of a model's window input and output may take."""
     retry: Retry = Retry()
     """What is spent on a request whose upstream fails."""
     breaker: Breaker = Breaker()
@@ -37,6 +40,11 @@ class Settings(Section):
     def clocks_for(self, model: Model | None = None, upstream: Upstream | None = None) -> Clocks:
         """The clocks in force for *model* on *upstream*; where one is not known yet, as far as they are."""
         return self.all_clocks[model.id if model else None, upstream.name if upstream else None]
+
+    def allowance_for(self, model: Model) -> Allowance:
+        """The limits in force for *model*."""
+        limits = (model.context_window_tokens, model.max_input_tokens, model.max_output_tokens)
+        return allowance(*limits, self.budget, model.budget)
 
     def model_named(self, requested: str) -> Model | None:
         """The entry that serves an id: by its id, an alias, or the longest prefix."""

@@ -112,11 +112,31 @@ class UpstreamAuthFailed(UpstreamFailed):
     text = "The upstream refuses the gateway's credential."
 
 
+class TokenNotIssued(UpstreamAuthFailed):
+    """No token can be fetched for the upstream; none is asked for again for some seconds."""
+
+    credential_aside_s = 0.0
+    text = "No token for the upstream can be fetched."
+
+
 class CredentialStale(UpstreamAuthFailed):
-    """The upstream refuses a credential that can be renewed."""
+    """The upstream refuses a credential that can be renewed, *recoveries* times for one request."""
 
     event = Event.CREDENTIAL_STALE
     credential_aside_s = 0.0
+    recoveries = 1
+
+    def for_good(self) -> "CredentialRefused":
+        """The same, once renewing it has not helped."""
+        refused = CredentialRefused(self.message, detail=self.detail)
+        refused.upstream_status = self.upstream_status
+        return refused
+
+
+class CredentialRefused(CredentialStale):
+    """The upstream refuses a credential that was just renewed."""
+
+    credential_aside_s = CREDENTIAL_ASIDE_S
 
 
 class ConversationLost(UpstreamFailed):
@@ -203,3 +223,13 @@ class ConnectTimeout(UpstreamTimeout):
 
     def __init__(self, seconds: float) -> None:
         super().__init__("connect", seconds)
+
+
+class TokenTimeout(UpstreamTimeout):
+    """The clock `token` ran out: no token came, so nothing was sent to the upstream itself."""
+
+    trips_breaker = False
+    turn_refused = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("token", seconds)

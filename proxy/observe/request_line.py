@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from proxy.budget import Fitted
 from proxy.errors import ClientGone, TurnstileError
 from proxy.exchange import Exchange
 from proxy.observe.clients import client_name
@@ -46,12 +47,16 @@ def request_fields(x: Exchange) -> dict[str, Any]:
         fields |= failure_fields(x.failure)
     if hasattr(x, "request"):
         fields |= {"stream": x.request.stream, "tools_present": bool(x.request.tools)}
+    if x.override is not None:
+        fields |= {"upstream_host": x.override.host, "upstream_override": x.override.by}
     if hasattr(x, "caller"):
         fields["caller"] = x.caller.fingerprint
     if hasattr(x, "conversation"):
         fields |= {"session": x.conversation.status, "degraded": x.conversation.degraded}
     if hasattr(x, "course"):
         fields |= course_fields(x)
+    if hasattr(x, "fitted"):
+        fields |= budget_fields(x.fitted)
     if hasattr(x, "finishes"):
         fields |= {"finish_reason": x.finishes.get(0), "usage": usage_fields(x)}
     return fields
@@ -84,6 +89,20 @@ def course_fields(x: Exchange) -> dict[str, Any]:
         fields["resumed"] = x.resumed
     if x.first_delta_s is not None:
         fields["ttft_ms"] = round((x.first_delta_s - x.accepted_s) * 1000, 3)
+    return fields
+
+
+def budget_fields(fitted: Fitted) -> dict[str, Any]:
+    """How the input was measured, where it was, and what was done to make it fit."""
+    if fitted.available_tokens is None:
+        return {}
+    fields: dict[str, Any] = {"available_tokens": fitted.available_tokens, "output_tokens": fitted.output_tokens}
+    if fitted.input_tokens is not None:
+        fields["input_tokens"] = fitted.input_tokens
+    if fitted.trimmed:
+        fields |= {"trimmed": fitted.trimmed, "summary": bool(fitted.summary)}
+    if fitted.clamped:
+        fields["output_clamped"] = True
     return fields
 
 

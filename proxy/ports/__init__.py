@@ -5,21 +5,25 @@ Whoever implements one of these stands on the other side: `proxy.server` for the
 upstream, `proxy.testing` for all of them.
 """
 
-from proxy.ports.catalog import Candidate, Catalog, Health, Place, Route, Visit
+from proxy.ports.catalog import Candidate, Catalog, Health, Place, RequestCheck, Route, Visit
 from proxy.ports.client import Client, Headers, RequestHead
 from proxy.ports.conversations import FRESH, Conversation, SessionStore
-from proxy.ports.gate import Caller, Gate, Lifecycle, Release, Slots
+from proxy.ports.gate import ANONYMOUS, Caller, Gate, Lifecycle, Release, Slots
 from proxy.ports.upstream import (
+    ChecksRequests,
     Credential,
     CredentialState,
     EventSink,
     HasCredential,
     Inherits,
     Keeps,
+    LaysOut,
     Node,
     Offer,
     OffersModels,
+    Override,
     Plan,
+    Rendering,
     Turn,
     Upstream,
     UpstreamCall,
@@ -27,10 +31,12 @@ from proxy.ports.upstream import (
 from proxy.ports.world import Limits, Ports, ToolOutcomes
 
 __all__ = [
+    "ANONYMOUS",
     "FRESH",
     "Caller",
     "Candidate",
     "Catalog",
+    "ChecksRequests",
     "Client",
     "Conversation",
     "Credential",
@@ -42,15 +48,19 @@ __all__ = [
     "Health",
     "Inherits",
     "Keeps",
+    "LaysOut",
     "Lifecycle",
     "Limits",
     "Node",
     "Offer",
     "OffersModels",
+    "Override",
     "Place",
     "Plan",
     "Ports",
     "Release",
+    "Rendering",
+    "RequestCheck",
     "RequestHead",
     "Route",
     "SessionStore",

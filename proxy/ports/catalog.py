@@ -1,14 +1,16 @@
 """Which upstreams answer a model, and how they are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy.config import Clocks, Model
+from multidict import MultiMapping
+
+from proxy.config import Allowance, Clocks, Model
 from proxy.errors import TurnstileError
 from proxy.ports.gate import Caller, Slots
-from proxy.ports.upstream import Upstream
-from proxy.wire.request import ModelRules
+from proxy.ports.upstream import Override, Upstream
+from proxy.wire.request import ChatRequest, ModelRules
 
 
 class Visit(Protocol):
@@ -50,6 +52,9 @@ class Place:
     dialect: str = "native"
 
 
+NO_LIMITS = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One model entry that may answer: the one asked for, or one of its fallbacks; its upstreams take turns."""
@@ -58,18 +63,27 @@ class Candidate:
     upstream_model: str
     entry: Model
     places: tuple[Place, ...]
+    allowance: Allowance = NO_LIMITS
+
+
+RequestCheck = Callable[[ChatRequest, MultiMapping[str]], Override | None]
+"""See `ChecksRequests.check`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """What a model id leads to: the checks for its requests, and who may answer, in order.
 
-    *turns* counts the requests, so that the upstreams of an entry take turns.
+    *turns* counts the requests, so that the upstreams of an entry take turns.  *passed_header*: the caller's header
+    whose token is passed on, which tells callers apart where no key is asked for; "" = none.
+    *checks*: what the upstreams of the model asked for find fault with, beyond its rules.
     """
 
     rules: ModelRules
     candidates: tuple[Candidate, ...]
     turns: Iterator[int]
+    passed_header: str = ""
+    checks: tuple[RequestCheck, ...] = ()
 
 
 class Catalog(Protocol):

@@ -1,13 +1,18 @@
 """Who may, is there room, and is the daemon going down."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Protocol
 
 from proxy.wire.answer import RateLimit
 
 Release = Callable[[], None]
 """Gives a slot, a lease or a place back; safe to call once, at any time, from anywhere on the loop."""
+
+
+ANONYMOUS = "anyone"
+"""The name of every caller where no key is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,13 @@ class Caller:
     models: tuple[str, ...]
     rpm: int
     max_parallel: int
+
+    def with_passed(self, token: str | None) -> "Caller":
+        """The same, told apart by the token that is passed on, where no key is asked for that would do it."""
+        if self.name != ANONYMOUS or not token:
+            return self
+        digest = blake2b(token.encode("utf-8", "surrogatepass"), digest_size=6, person=b"passed token")
+        return replace(self, fingerprint=digest.hexdigest())
 
     def may_use(self, model_id: str) -> bool:
         """Whether the key's list names the model, all models, or a prefix of it (`mix/*`)."""

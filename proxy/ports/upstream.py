@@ -37,17 +37,24 @@ class Plan:
     tail: int = 0
 
 
+def unobserved(_clock: str) -> None:
+    """Nobody asks what is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One call to an upstream, all that it needs to know.
 
-    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *prefill* is
+    *on_connected* is to be called as soon as a connection is there, so that the clock `connect` stops.  *on_wait* is
+    to be called with the name of a clock where another one bounds what is waited for first: `token` before a credential
+    is fetched, `connect` when it is there.  *prefill* is
     text that has already been told as the beginning of this answer.  *caller_headers* are the caller's own: an
     upstream passes on those that its configuration names, and the caller's own key where that is configured.  *plan*
     matters to upstreams that keep conversations.  *tool_block* tells the model in words of the tools that it may call,
     where they are told as text: the request then declares none.  With *tools_as_text* the calls and results of its
     history are text already, results still in messages of the role `tool`.  *notes* are what adapters want to know
-    again in the next attempt of the same request; they live as long as it does.
+    again in the next attempt of the same request; they live as long as it does.  *summary* tells of earlier messages
+    that were left out, to upstreams that say themselves where it goes.
     """
 
     request: ChatRequest
@@ -63,6 +70,48 @@ class Turn:
     tool_block: str = ""
     tools_as_text: bool = False
     notes: MutableMapping[str, str] = field(default_factory=dict)
+    on_wait: Callable[[str], None] = unobserved
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Where a call goes, for upstreams whose address callers may name: *host* and port, and what has led there.
+
+    `default`: the configured one; `allowlist`: one that is listed; `dynamic`: one that any host is allowed for.
+    """
+
+    host: str
+    by: Literal["default", "allowlist", "dynamic"]
+
+    @property
+    def named(self) -> bool:
+        """Whether the caller has named it."""
+        return self.by != "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One way in which an upstream may read a turn: its texts, and how many entries of messages they stand in."""
+
+    texts: Sequence[str]
+    entries: int = 0
+
+
+@runtime_checkable
+class LaysOut(Protocol):
+    """An upstream that lays turns out in its own way, and always says how long the answer may be."""
+
+    def measure(self, request: ChatRequest, plan: Plan, tool_block: str, summary: str) -> Sequence[Rendering]:
+        """What would be sent, each way in which the upstream may read it; pure."""
+
+
+@runtime_checkable
+class ChecksRequests(Protocol):
+    """An upstream that finds fault with requests before anything is done for them."""
+
+    def check(self, request: ChatRequest, caller_headers: MultiMapping[str]) -> Override | None:
+        """Where the call will go, if callers may name that.  Raises `RequestRejected`."""
 
 
 class UpstreamCall(Protocol):

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 
-from proxy.config import Clocks, Model, Settings
-from proxy.ports import Caller, Candidate, Place, Route, Upstream
+from multidict import MultiMapping
+
+from proxy.config import Clocks, Credential, Model, Settings
+from proxy.errors import RequestRejected
+from proxy.ports import Caller, Candidate, ChecksRequests, Place, RequestCheck, Route, Upstream
 from proxy.routing.health import UpstreamHealth
 from proxy.routing.offers import OfferedRoutes
 from proxy.routing.slots import slots_of
-from proxy.wire.request import common_rules
+from proxy.wire.request import ChatRequest, common_rules, named_base_url
 
 OWNER = "turnstile"
 
@@ -93,16 +96,50 @@ class ModelCatalog:
             [self._settings.upstreams_by_name[name].rules for name in entry.upstream_names],
             require_user=self._settings.requires_user(entry),
         )
-        return Route(rules, tuple(self._candidate(each, each.id) for each in chain), count())
+        return Route(
+            rules,
+            tuple(self._candidate(each, each.id) for each in chain),
+            count(),
+            passed_header=self._passed(entry),
+            checks=tuple(check_of(self._places[entry.id, name].upstream) for name in entry.upstream_names),
+        )
+
+    def _passed(self, entry: Model) -> str:
+        """The header whose token goes to the entry's upstream."""
+        credential = getattr(self._settings.upstreams_by_name[entry.upstream_names[0]], "credential", None)
+        passes = isinstance(credential, Credential) and credential.mode == "pass_through"
+        return credential.header if passes and isinstance(credential, Credential) else ""
 
     def _candidate(self, entry: Model, requested: str) -> Candidate:
         return Candidate(
             model_id=requested,
-            upstream_model=entry.sent_as(requested),
+            upstream_model=self._name_there(entry, requested),
             entry=entry,
             places=tuple(self._places[entry.id, name] for name in entry.upstream_names),
+            allowance=self._settings.allowance_for(entry),
         )
+
+    def _name_there(self, entry: Model, requested: str) -> str:
+        """The model's name at its upstreams."""
+        name = entry.sent_as(requested)
+        short = any(self._settings.upstreams_by_name[each].short_model_names for each in entry.upstream_names)
+        return name.rpartition("/")[2] or name if short and entry.upstream_model is None else name
 
     def _under_prefix(self, route: Route, requested: str) -> Route:
         first, *rest = route.candidates
         return replace(route, candidates=(self._candidate(first.entry, requested), *rest))
+
+
+def check_of(upstream: Upstream) -> RequestCheck:
+    """What an upstream finds fault with; one that has no such opinion can't be sent elsewhere by callers."""
+    return upstream.check if isinstance(upstream, ChecksRequests) else takes_no_base_url
+
+
+def takes_no_base_url(request: ChatRequest, caller_headers: MultiMapping[str]) -> None:
+    """Refuse a request that names a base URL: it is never ignored where a request goes."""
+    if named_base_url(request, caller_headers) is not None:
+        raise RequestRejected(
+            "Invalid 'upstream_base_url': expected it left out with this model, got a value.",
+            code="unsupported_parameter",
+            param="upstream_base_url",
+        )

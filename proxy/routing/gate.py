@@ -8,13 +8,13 @@ from random import Random
 from proxy.config import Auth, Key, KeyDigest, Server
 from proxy.deadline import Clock
 from proxy.errors import ConcurrencyLimitExceeded, InvalidApiKey, Overloaded, RateLimitExceeded
-from proxy.ports import Caller, Release
+from proxy.ports import ANONYMOUS, Caller, Release
 from proxy.wire.answer import RateLimit
 
 WINDOW_S = 60.0  # `rpm` counts requests per minute
 OVERLOAD_SPREAD_S = 4.0  # callers who were turned away together do not come back together
 
-ANYONE = Caller(name="anyone", fingerprint="-", models=("*",), rpm=0, max_parallel=0)
+ANYONE = Caller(name=ANONYMOUS, fingerprint="-", models=("*",), rpm=0, max_parallel=0)
 """The caller where no key is asked for."""
 
 

@@ -20,6 +20,7 @@ from proxy.ports import HasCredential, Inherits, Limits, OffersModels, Ports, To
 from proxy.routing.catalog import ModelCatalog
 from proxy.routing.gate import KeyGate
 from proxy.routing.health import UpstreamHealth
+from proxy.server.token_shares import share_tokens
 from proxy.sessions.finding import StoredSessions
 from proxy.sessions.leases import Leases
 from proxy.sessions.memory import MemoryStore
@@ -75,6 +76,7 @@ class Gateway:
 
     def _ports(self, settings: Settings) -> Ports:
         self.upstreams = self._build_upstreams(settings)
+        share_tokens(settings, self.upstreams, self.records, self._clock)
         self.healths = {entry.name: self._health(settings, entry) for entry in settings.upstreams}
         return Ports(
             clock=self._clock,

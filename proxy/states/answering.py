@@ -6,7 +6,7 @@ import structlog
 
 from proxy.dialects import DIALECTS, NATIVE, Decoder, DialectOptions, decoder_for, tool_block, toolset_of
 from proxy.exchange import Exchange
-from proxy.ports import Headers, Ports
+from proxy.ports import Candidate, Headers, Place, Ports
 from proxy.wire.answer import (
     Answer,
     AnswerHead,
@@ -69,10 +69,14 @@ def decoder_broke(x: Exchange, ports: Ports, error: Exception) -> None:
 
 def tool_block_of(x: Exchange) -> str:
     """What the model is told in words of the tools that it may call; "" where they are not told as text."""
-    place = x.course.place
+    return tool_block_for(x, x.course.candidate, x.course.place)
+
+
+def tool_block_for(x: Exchange, candidate: Candidate, place: Place) -> str:
+    """The same, for whoever may be asked."""
     if place.dialect == NATIVE or not x.request.tools:
         return ""
-    return tool_block(DIALECTS[place.dialect], toolset_of(x.request), x.course.candidate.entry.tool_prompt)
+    return tool_block(DIALECTS[place.dialect], toolset_of(x.request), candidate.entry.tool_prompt)
 
 
 def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:
@@ -83,6 +87,7 @@ def headers_of_any_answer(x: Exchange, ports: Ports) -> Headers:
         session_id=x.conversation.session_id if hasattr(x, "conversation") else None,
         ignored_params=x.request.ignored_params if hasattr(x, "request") else (),
         upstream_request_id=x.upstream_request_id,
+        trimmed_messages=x.fitted.trimmed if hasattr(x, "fitted") else 0,
         rate_limits=ports.gate.rate_limits(x.caller) if hasattr(x, "caller") else (),
     )
 

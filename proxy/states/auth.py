@@ -1,5 +1,6 @@
 """auth: who is calling, may they use this model, is there room for them."""
 
+from proxy.credentials import passed_token
 from proxy.errors import ModelNotAllowed, ModelNotFound
 from proxy.exchange import Exchange
 from proxy.ports import Ports
@@ -17,6 +18,8 @@ async def auth(x: Exchange, ports: Ports) -> Event:
         raise ModelNotFound(f"The model '{printable(asked)}' does not exist.", param="model")
     if not (x.caller.may_use(asked) or x.caller.may_use(x.route.candidates[0].model_id)):
         raise ModelNotAllowed(param="model")
+    if x.route.passed_header:
+        x.caller = x.caller.with_passed(passed_token(headers, x.route.passed_header))
     x.on_end(ports.gate.limit(x.caller))
     x.deadline.start("queue", ports.clocks.queue)
     x.on_end(await ports.gate.admit())

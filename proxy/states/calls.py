@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import inf
 
-from proxy.dialects import DIALECTS, NATIVE, as_text
+from proxy.dialects import NATIVE
 from proxy.dialects.emulation import Emulation
 from proxy.errors import (
     ConversationLost,
@@ -18,8 +18,8 @@ from proxy.errors import (
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
 from proxy.states.answering import tool_block_of
+from proxy.states.fitting import fit_call
 from proxy.wire.events import DELTAS, StreamEvent
-from proxy.wire.request import ChatRequest, without_tools
 
 
 def has_delta(events: Sequence[StreamEvent]) -> bool:
@@ -40,36 +40,38 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
     streamed = x.request.stream or place.always_streams or course.others_left
     plan = x.conversation.plan(course.candidate, place)
     x.continued = plan.ids is not None
+    x.fitted = told = fit_call(x, course.candidate, place, plan)
     deadline.start("queue", place.clocks.queue)
     x.slot = await place.slots.take()
     deadline.stop("queue")
     deadline.start("connect", place.clocks.connect)
     x.call = await place.upstream.open(
         Turn(
-            request=told_request(x),
+            request=told.request,
             upstream_model=course.candidate.upstream_model,
             request_id=x.request_id,
             stream=streamed,
             on_connected=partial(connected, x, streamed=streamed),
             prefill=prefill,
             renew_credential=renew_credential,
-            max_output_tokens=course.candidate.entry.max_output_tokens,
+            max_output_tokens=told.output_tokens or course.candidate.entry.max_output_tokens,
             caller_headers=x.client.head.headers,
-            plan=plan,
+            plan=told.plan,
             notes=x.notes,
             tool_block=tool_block_of(x),
             tools_as_text=place.dialect != NATIVE,
+            summary=told.summary,
+            on_wait=partial(waiting, x),
         )
     )
     attempt.status = 200
 
 
-def told_request(x: Exchange) -> ChatRequest:
-    """The request as the upstream is told it: tools as text, or not at all, where the model entry has it so."""
-    place = x.course.place
-    if place.dialect != NATIVE:
-        return as_text(x.request, DIALECTS[place.dialect])
-    return without_tools(x.request) if x.course.candidate.entry.tools == "off" else x.request
+def waiting(x: Exchange, clock: str) -> None:
+    """Before there is a connection, *clock* alone bounds the wait from here on."""
+    x.deadline.stop("connect")
+    x.deadline.stop("token")
+    x.deadline.start(clock, getattr(x.course.place.clocks, clock))
 
 
 def connected(x: Exchange, *, streamed: bool) -> None:

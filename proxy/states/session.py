@@ -1,12 +1,13 @@
 """session: find the conversation and take its lease; settle which candidates may be asked, and with how much."""
 
+from dataclasses import replace
 from zlib import crc32
 
-from proxy.budget import fitting
 from proxy.course import Course
-from proxy.errors import ConversationLost
+from proxy.errors import ConversationLost, TurnstileError
 from proxy.exchange import Exchange
-from proxy.ports import FRESH, Ports, Route
+from proxy.ports import FRESH, Candidate, Ports, Route
+from proxy.states.fitting import fit_candidates
 from proxy.wire.request import text_of
 from statechart.vocabulary import Event
 
@@ -23,7 +24,9 @@ async def session(x: Exchange, ports: Ports) -> Event:
         x.conversation.forget()
     else:
         allowed = tuple(c for i, c in enumerate(x.route.candidates) if i == 0 or x.caller.may_use(c.model_id))
-        x.course = Course(fitting(x.request, allowed), ports.retry, turn_of(x, x.route))
+        if x.override is not None and x.override.named:
+            allowed = (elsewhere(allowed[0]),)
+        x.course = Course(allowed, ports.retry, turn_of(x, x.route))
         x.deadline.run_until("total", x.accepted_s, x.course.place.clocks.total)
         x.deadline.start("lease", ports.lease_wait_s)
         x.conversation = await ports.sessions.take(
@@ -36,8 +39,35 @@ async def session(x: Exchange, ports: Ports) -> Event:
         )
         x.deadline.stop("lease")
         x.on_end(x.conversation.release)
+    fit_candidates(x)
+    if not x.replayed:
         x.course.bound = x.conversation.status == "hit" and x.course.place.upstream.keeps != "nothing"
     return Event.PLANNED
+
+
+class Unheard:
+    """The health of a host that a caller has named: it is no word about the upstream, and nobody listens."""
+
+    rests = False
+
+    def wait_s(self) -> float:
+        """It may always be called."""
+        return 0.0
+
+    def enter(self) -> "Unheard":
+        """Begin a call."""
+        return self
+
+    def answered(self) -> None:
+        """Nobody listens."""
+
+    def leave(self, error: TurnstileError | None) -> None:
+        """Nobody listens."""
+
+
+def elsewhere(candidate: Candidate) -> Candidate:
+    """The candidate where the caller wants it to be: nobody else stands in for it."""
+    return replace(candidate, places=tuple(replace(place, health=Unheard()) for place in candidate.places))
 
 
 def turn_of(x: Exchange, route: Route) -> int:

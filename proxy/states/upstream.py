@@ -1,6 +1,6 @@
 """upstream: one attempt at one candidate, until the first delta of its answer."""
 
-from proxy.errors import ConversationLost, CredentialStale, SessionLost
+from proxy.errors import ConversationLost, SessionLost
 from proxy.exchange import Exchange
 from proxy.ports import Ports
 from proxy.states.answering import answer_headers, begin_answer
@@ -11,8 +11,8 @@ from statechart.vocabulary import Event
 async def upstream(x: Exchange, ports: Ports) -> Event:
     """Send, and wait for the first delta; status and headers are held back meanwhile."""
     x.drop_call()
-    renew = isinstance(x.failure, CredentialStale) and not x.reauthed
-    x.reauthed = x.reauthed or renew
+    renew = x.may_renew(x.failure)
+    x.reauths += renew
     if x.request.stream and not x.course.attempts:
         clocks = x.course.place.clocks
         x.client.hold(

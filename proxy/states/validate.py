@@ -42,6 +42,8 @@ async def validate(x: Exchange, ports: Ports) -> Event:
         body = completions_to_chat(body)
     x.route = ports.catalog.find(model_of(body))
     x.request = check_chat(body, x.route.rules if x.route else UNKNOWN_MODEL_RULES)
+    for check in x.route.checks if x.route else ():
+        x.override = check(x.request, headers) or x.override
     x.session_id = session_id(headers.getall("x-session-id", ())) or x.request.session_id
     configured = x.route.candidates[0].entry.delivery if x.route else "live"
     x.assured = (delivery(headers.getall("x-delivery", ())) or configured) == "assured"

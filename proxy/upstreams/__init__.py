@@ -6,11 +6,13 @@ from typing import Any
 from proxy.config import Settings
 from proxy.deadline import Clock
 from proxy.ports import Upstream
+from proxy.upstreams.mix import MixUpstream
 from proxy.upstreams.openai import OpenAIUpstream
 from proxy.upstreams.qwen import QwenUpstream
 from proxy.upstreams.scripted import ScriptedUpstream
 
 KINDS: Mapping[str, Callable[[Any, Settings, Clock], Upstream]] = {
+    "mix": MixUpstream.configured,
     "openai": OpenAIUpstream.configured,
     "qwen": QwenUpstream.configured,
     "scripted": ScriptedUpstream.configured,

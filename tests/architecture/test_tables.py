@@ -45,6 +45,7 @@ NOT_STATES = {
     "answering": "what the states that answer share",
     "outcomes": "how reading tool calls came out, counted",
     "calls": "what the states that talk to an upstream share",
+    "fitting": "what the states share that fit a request into a budget",
 }
 """What lies among the states and is none."""
 

@@ -22,6 +22,7 @@ progress = 6
 total = 7
 tail = 8
 queue = 9
+token = 9
 client_write = 0
 heartbeat = 0.5
 commit_headers_after = 11
@@ -66,6 +67,7 @@ def test_every_table_and_default_is_shown() -> None:
         "auth",
         "session",
         "clocks",
+        "budget",
         "retry",
         "breaker",
         "upstreams",

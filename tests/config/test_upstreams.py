@@ -171,7 +171,20 @@ def test_a_credential_that_says_one_thing_is_taken(loaded: Load, credential: str
             '{ mode = "pass_through", headers = { Authorization = "x" } }',
             ": `Authorization` is given twice: among the `headers`, and by the mode",
         ),
-        ('{ mode = "managed" }', ".mode: expected 'none', 'static' or 'pass_through', got 'managed'"),
+        ('{ mode = "managed" }', ': mode "managed" needs `token_url`'),
+        ('{ token_url = "/t" }', ': `token_url` needs mode = "managed", and the mode is "none"'),
+        (
+            '{ mode = "static", token = "t", header = "x-key" }',
+            ': `header` needs mode = "pass_through", and the mode is "static"',
+        ),
+        (
+            '{ mode = "managed", token_url = "ftp://h/t" }',
+            ".token_url: expected a URL like http://127.0.0.1:8000/v1: http or https, with a host",
+        ),
+        (
+            '{ mode = "managed", token_url = "/t", share_key = "short" }',
+            ".share_key: expected 32 bytes, as 64 hexadecimal digits or in base64",
+        ),
         ("{ headers = { x-a = 1 } }", ".headers.x-a: expected a string, got a whole number"),
     ],
 )

@@ -13,6 +13,7 @@ from proxy.errors import (
     PassThroughDenied,
     PassThroughForbidden,
     SessionLost,
+    TokenTimeout,
     TurnstileError,
     UpstreamRefused,
     UpstreamTimeout,
@@ -33,7 +34,7 @@ MENDED_BEFORE = (ConversationLost, CredentialStale, PassThroughDenied, PassThrou
 def made(cls: type[TurnstileError]):
     if cls is UpstreamTimeout:
         return cls("idle", 60)
-    if cls is ConnectTimeout:
+    if cls in (ConnectTimeout, TokenTimeout):
         return cls(5)
     return cls()
 

@@ -7,6 +7,8 @@ from pydantic import PlainValidator, ValidationInfo
 from proxy.config.problems import kind_of, nearest, problem, problems, shown
 from proxy.config.upstreams.base import UpstreamBase
 from proxy.config.upstreams.credential import Credential
+from proxy.config.upstreams.dynamic import Dynamic
+from proxy.config.upstreams.mix import LabelTable, MixUpstream
 from proxy.config.upstreams.openai import OpenAIUpstream
 from proxy.config.upstreams.qwen import QwenCredential, QwenUpstream
 from proxy.config.upstreams.scripted import ScriptedUpstream
@@ -14,6 +16,9 @@ from proxy.config.upstreams.scripted import ScriptedUpstream
 __all__ = [
     "KINDS",
     "Credential",
+    "Dynamic",
+    "LabelTable",
+    "MixUpstream",
     "OpenAIUpstream",
     "QwenCredential",
     "QwenUpstream",
@@ -23,6 +28,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[UpstreamBase]] = {
+    "mix": MixUpstream,
     "openai": OpenAIUpstream,
     "qwen": QwenUpstream,
     "scripted": ScriptedUpstream,
@@ -42,4 +48,6 @@ def _upstream(value: Any, info: ValidationInfo) -> Any:
     return KINDS[kind].model_validate(value, context=info.context)
 
 
-Upstream: TypeAlias = Annotated[OpenAIUpstream | QwenUpstream | ScriptedUpstream, PlainValidator(_upstream)]
+Upstream: TypeAlias = Annotated[
+    MixUpstream | OpenAIUpstream | QwenUpstream | ScriptedUpstream, PlainValidator(_upstream)
+]

@@ -16,10 +16,13 @@ class UpstreamBase(Section):
     default_dialect: ClassVar[str] = "native"
     """How its models write tool calls, unless the model entry says otherwise."""
 
+    short_model_names: ClassVar[bool] = False
+    """Whether a model's name there is what follows the last `/` of its id, unless the model entry says otherwise."""
+
     name: Name
     """What model entries, logs and metrics call it."""
     kind: str = "openai"
-    """What it speaks: `openai`, `qwen` or `scripted`."""
+    """What it speaks: `mix`, `openai`, `qwen` or `scripted`."""
     max_parallel: Annotated[Count, Unit("calls")] = 0
     """Calls at a time, per worker; 0 = no limit."""
     clocks: ClockTable = ClockTable()
@@ -40,6 +43,11 @@ class UpstreamBase(Section):
         """What requests may hold that are to go there."""
         return ModelRules(require_user=self.requires_user)
 
+    @property
+    def probes_branch(self) -> bool:
+        """Whether a setting is right only if a turn that is not the last can be continued."""
+        return False
+
     def variants_to_probe(self) -> dict[str, Self]:
         """Settings that only a live account can tell right from wrong, each with how it is written."""
         return {}
@@ -47,7 +55,8 @@ class UpstreamBase(Section):
     @classmethod
     def unknown_key(cls, key: str) -> str:
         """Tell a key of another kind from one that nobody knows."""
-        for other in UpstreamBase.__subclasses__():
+        plainest_first = sorted(UpstreamBase.__subclasses__(), key=lambda other: other.kind_name() != "openai")
+        for other in plainest_first:
             if key in other.model_fields:
                 return f"a field of kind {other.kind_name()!r}; this upstream is of kind {cls.kind_name()!r}"
         return super().unknown_key(key)

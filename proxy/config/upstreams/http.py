@@ -42,7 +42,7 @@ def _forwarded_name(name: str) -> str:
     return lower
 
 
-def _base_url(url: str) -> str:
+def base_url(url: str) -> str:
     """*url* without its last slash; it is never repeated in an error, since it may hold a password."""
     try:
         parts = urlsplit(url)
@@ -58,7 +58,7 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-BaseUrl: TypeAlias = Annotated[str, AfterValidator(_base_url)]
+BaseUrl: TypeAlias = Annotated[str, AfterValidator(base_url)]
 HeaderName: TypeAlias = Annotated[str, AfterValidator(_header_name)]
 ForwardedNames: TypeAlias = Annotated[
     tuple[Annotated[str, AfterValidator(_forwarded_name)], ...], AfterValidator(unique)

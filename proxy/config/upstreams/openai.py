@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from proxy.config.upstreams.base import UpstreamBase
 from proxy.config.upstreams.credential import Credential
+from proxy.config.upstreams.dynamic import Dynamic
 from proxy.config.upstreams.http import BaseUrl, ForwardedNames
 from proxy.wire.request import ModelRules
 
@@ -19,6 +20,8 @@ class OpenAIUpstream(UpstreamBase):
     """URL that `/chat/completions` is appended to."""
     credential: Credential = Credential()
     """How the gateway shows who it is."""
+    dynamic: Dynamic = Dynamic()
+    """Base URLs that callers may name themselves."""
     upstream_stream: Literal["match", "always"] = "match"
     """`always` asks for a stream also when the caller does not: for servers that notice an abort only by writing."""
     http_client: Literal["pooled", "aiohttp"] = "pooled"

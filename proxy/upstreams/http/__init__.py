@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from yarl import URL
 
 from proxy.upstreams.http.aiohttp_client import AiohttpTransport
+from proxy.upstreams.http.bases import Bases
 from proxy.upstreams.http.pool import PooledTransport
 from proxy.upstreams.http.port import HttpAnswer, HttpTransport
+from proxy.upstreams.http.token_endpoint import ConfiguredCredential
 
 CLIENTS: Mapping[str, Callable[[URL], HttpTransport]] = {
     "pooled": PooledTransport,
@@ -18,4 +20,12 @@ CLIENTS: Mapping[str, Callable[[URL], HttpTransport]] = {
 }
 """How a client is made for the calls to one origin, by the name that configuration uses."""
 
-__all__ = ["CLIENTS", "AiohttpTransport", "HttpAnswer", "HttpTransport", "PooledTransport"]
+__all__ = [
+    "CLIENTS",
+    "AiohttpTransport",
+    "Bases",
+    "ConfiguredCredential",
+    "HttpAnswer",
+    "HttpTransport",
+    "PooledTransport",
+]

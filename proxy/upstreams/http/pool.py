@@ -9,6 +9,7 @@ from yarl import URL
 
 from proxy.errors import TurnstileError, UpstreamDisconnected, UpstreamUnreachable, UpstreamUntrusted
 from proxy.upstreams.http.connection import Connection
+from proxy.upstreams.http.guarded import Connect, connect
 from proxy.upstreams.http.port import KEEPALIVE_S, Headers, HttpAnswer
 
 MAX_IDLE = 512  # connections kept for the next calls; more are closed when their call is over
@@ -17,8 +18,10 @@ MAX_IDLE = 512  # connections kept for the next calls; more are closed when thei
 class PooledTransport:
     """An `HttpTransport` over connections that are used again, the most recently used first."""
 
-    def __init__(self, url: URL) -> None:
-        self._host = url.host or ""
+    def __init__(self, url: URL, connect: Connect = connect) -> None:
+        self._connect_to = connect
+        self._retired = False
+        self._host = url.raw_host or ""
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
         self._target = url.raw_path_qs
@@ -56,6 +59,12 @@ class PooledTransport:
             connection.abort()
         await asyncio.sleep(0)  # lets the loop tell the connections
 
+    def retire(self) -> None:
+        """Close what is idle, and each other connection when its call is over."""
+        self._retired = True
+        while self._idle:
+            self._idle.popleft()[1].abort()
+
     def _head(self, start: str, headers: Headers, length: int) -> bytes:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"{start}{self._host_field}{fields}Content-Length: {length}\r\n\r\n".encode("latin-1")
@@ -68,23 +77,19 @@ class PooledTransport:
         return None
 
     async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
-            _transport, connection = await loop.create_connection(
-                lambda: Connection(self._kept, self._open.discard),
-                self._host,
-                self._port,
-                ssl=self._tls,
-                server_hostname=self._host if self._tls else None,
+            _transport, connection = await self._connect_to(
+                lambda: Connection(self._kept, self._open.discard), self._host, self._port, self._tls
             )
         except (OSError, ssl.SSLError) as error:
             raise fault_of_connect(error) from error
-        self._open.add(connection)
-        return connection
+        made: Connection = connection
+        self._open.add(made)
+        return made
 
     def _kept(self, connection: Connection) -> None:
         """Keep a connection whose call is over, for a while."""
-        if len(self._idle) >= MAX_IDLE:
+        if self._retired or len(self._idle) >= MAX_IDLE:
             connection.abort()
             return
         loop = asyncio.get_running_loop()

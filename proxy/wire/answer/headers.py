@@ -44,6 +44,7 @@ def common_headers(
     session_id: str | None = None,
     ignored_params: Sequence[str] = (),
     upstream_request_id: str | None = None,
+    trimmed_messages: int = 0,
     rate_limits: Iterable[RateLimit] = (),
 ) -> HeaderList:
     """The headers of any response.  *processing_s* is the time from the last byte of the request to now."""
@@ -52,6 +53,7 @@ def common_headers(
         ("x-session-id", clean(session_id or "")),
         ("x-upstream-request-id", clean(upstream_request_id or "")),
         ("x-ignored-params", name_list(ignored_params)),
+        ("x-trimmed-messages", str(trimmed_messages or "")),
     )
     headers += [(name, value) for name, value in optional if value]
     for rate_limit in rate_limits:

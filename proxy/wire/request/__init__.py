@@ -1,5 +1,6 @@
 """What callers send: bytes and headers in, one checked `ChatRequest` or one typed error out."""
 
+from proxy.wire.request.base_url import named_base_url
 from proxy.wire.request.body import JsonObject, decode_body, encode_json
 from proxy.wire.request.chat import ChatRequest, ResponseFormat, check_chat
 from proxy.wire.request.choice import ToolChoice, ToolMode
@@ -39,6 +40,7 @@ __all__ = [
     "encode_json",
     "forwarded_headers",
     "model_of",
+    "named_base_url",
     "prefilled",
     "presented_key",
     "printable",

@@ -41,7 +41,8 @@ class ChatRequest:
     *messages*: as sent, in modern form (no legacy functions, arguments are text).  *tools*: in modern form, empty for
     none.  *legacy_functions*: calls are answered as `function_call`.  *max_tokens*: under either name, None for no
     limit.  *json_schema*: `response_format.json_schema`.  *session_id*: of the body, its metadata included.
-    *ignored_params*: fields that the model's kind does nothing with, as named by the caller.
+    *upstream_base_url*: where the call is to go, "" for where it is configured to.  *ignored_params*: fields that the
+    model's kind does nothing with, as named by the caller.
 
     *body*: what may be forwarded to an upstream that speaks Chat Completions: known fields checked and without nulls,
     unknown ones as sent, no token limit (its name is the upstream's choice) and nothing that is meant for us.
@@ -68,6 +69,7 @@ class ChatRequest:
     user: str | None
     ignored_params: tuple[str, ...]
     body: JsonObject
+    upstream_base_url: str = ""
 
     @property
     def last_user_text(self) -> str:
@@ -85,6 +87,7 @@ def check_chat(body: JsonObject, rules: ModelRules) -> ChatRequest:
     ignored = () if rules.openai else tuple(name for name, value in kept.items() if _is_ignored(name, value, rules))
     response_format = kept.get("response_format") or _PLAIN_TEXT
     stop = kept.get("stop") or ()
+    base_url = kept.get("upstream_base_url") or kept.get("upstream_api_base") or ""  # not forwarded
     return ChatRequest(
         model=model,
         messages=messages,
@@ -109,6 +112,7 @@ def check_chat(body: JsonObject, rules: ModelRules) -> ChatRequest:
         body=_forwardable(
             kept, rules, {"messages": messages, "tools": tools.declared, "tool_choice": choice.forwarded}
         ),
+        upstream_base_url=base_url,
     )
 
 

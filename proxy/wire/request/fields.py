@@ -143,4 +143,6 @@ FIELDS: tuple[Field, ...] = (
     Field("prompt_cache_key", string(1024)),
     Field("metadata", _metadata),
     Field("session_id", identifier, HONOURED),
+    Field("upstream_base_url", string(), HONOURED),
+    Field("upstream_api_base", string(), HONOURED),
 )

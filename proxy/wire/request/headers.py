@@ -38,6 +38,7 @@ NEVER_FORWARDED = _HOP_BY_HOP | {
     "cookie",  # these say who the caller is to us
     "authorization",
     "x-api-key",
+    "x-upstream-base-url",  # this says where the call goes, and is for us
 }
 
 

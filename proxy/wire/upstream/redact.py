@@ -25,7 +25,9 @@ def _host_and_port(found: _Match) -> str:
     return "[address]" if is_host else found[0]
 
 
-_NAMES_OF_KEYS = r"\b(?:(?:x-)?api[-_ ]?key|(?:access[-_ ]?)?token|secret|password|authorization)\b"
+_NAMES_OF_KEYS = (
+    r"\b[\w-]{0,32}?(?:api[-_ ]?key|token|secret|password|passwd|authorization|(?:session|exchange)[-_ ]?id)\b"
+)
 
 # Every pattern begins where a word does and looks ahead a bounded way, so that no text takes more than linear time.
 _SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[_Match], str]], ...] = tuple(
