@@ -16,7 +16,7 @@ from tests.e2e.wire import Json, ask, connected, request
 pytestmark = pytest.mark.real
 
 SAID: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Count from one to ten in words."}]
-TEXT_DIALECTS = ("json", "use_tool")
+TEXT_DIALECTS = ("json", "hermes")
 FIXED: Json = {"temperature": 0, "seed": 1}
 
 
@@ -144,7 +144,7 @@ WEATHER: Json = {
 }
 
 
-@pytest.mark.parametrize("dialect", ["json", "hermes"])
+@pytest.mark.parametrize("dialect", TEXT_DIALECTS)
 async def test_whatever_it_answers_about_tools_is_text_or_a_whole_call(dialect: str, async_client: AsyncOpenAI) -> None:
     """It is too small to call tools well, so what it writes is a fair trial: the same streamed and not streamed."""
     asked: Json = {
