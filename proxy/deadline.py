@@ -6,7 +6,7 @@ truly run out, the request's task is cancelled, and the cancellation is told apa
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Protocol
 
@@ -141,3 +141,25 @@ class Deadline:
             return
         del self.due[name]
         self.expire(name, self._seconds[name])
+
+
+async def under(clock: Clock, seconds: float, work: Awaitable[None]) -> None:
+    """Await *work*, and raise TimeoutError when it takes longer than *seconds*."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    expired = False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        task.cancel()
+
+    timer = clock.call_at(clock.now() + seconds, expire)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if expired and task.uncancel() == 0:
+            raise TimeoutError(f"not within {seconds:g} s") from None
+        raise
+    finally:
+        timer.cancel()

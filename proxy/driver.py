@@ -26,6 +26,7 @@ from proxy.errors import (
     UpstreamTimeout,
 )
 from proxy.exchange import Exchange
+from proxy.finishing import finish_unheard
 from proxy.ports import Ports
 from proxy.routing.gate import overload_wait_s
 from proxy.states import HANDLERS
@@ -39,8 +40,9 @@ log = structlog.get_logger("turnstile.driver")
 async def drive(x: Exchange, ports: Ports, ended: Callable[[Exchange], None]) -> None:
     """Run *x* to its end, tell the caller, and call *ended* once.
 
-    On entering a terminal state everything is given back before the caller is told.  A cancellation from outside means
-    that the caller has left: it is recorded, and goes on its way.
+    On entering a terminal state everything is given back before the caller is told, but for an answer that is to finish
+    without its caller.  A cancellation from outside means that the caller has left: it is recorded, and goes on its
+    way.
     """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
@@ -51,6 +53,7 @@ async def drive(x: Exchange, ports: Ports, ended: Callable[[Exchange], None]) ->
             while x.state not in TERMINAL_STATES:
                 await advance(x, ports)
         finally:
+            finish_unheard(x, ports)
             x.give_back()
         await tell(x, ports)
     finally:

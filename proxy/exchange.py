@@ -12,14 +12,17 @@ from proxy.budget import Fitted
 from proxy.course import Course
 from proxy.deadline import Clock, Deadline
 from proxy.dialects import Decoder
+from proxy.dialects.controls import Controls
 from proxy.errors import ConversationLost, CredentialStale, SessionLost, TurnstileError
 from proxy.ports import Caller, Client, Conversation, Node, Override, Release, Route, UpstreamCall
 from proxy.wire.answer import Answer, AnswerHead, FrameRenderer, Surface
 from proxy.wire.events import StreamEvent
-from proxy.wire.request import ChatRequest
+from proxy.wire.request import ChatRequest, ControlHeaders
 from proxy.wire.splice import Splice
 from statechart.chart import INITIAL
 from statechart.vocabulary import Event, Facts, State
+
+NOTHING_ASKED = ControlHeaders()
 
 
 @dataclass(slots=True)
@@ -44,12 +47,14 @@ class Exchange:
         "accepted_ns",
         "accepted_s",
         "answer",
+        "asked_controls",
         "assured",
         "call",
         "caller",
         "client",
         "clock",
         "continued",
+        "controls",
         "conversation",
         "course",
         "created",
@@ -118,6 +123,7 @@ class Exchange:
         self.failure: TurnstileError | None = None
         self.fits: dict[tuple[str, bool], Fitted] = {}  # by candidate, and whether it is the one to be asked first
         self.override: Override | None = None  # where the call goes, where callers may say so
+        self.asked_controls = NOTHING_ASKED
         self.told_status = 0
         # what an attempt leaves behind, until the next one
         self.call: UpstreamCall | None = None
@@ -126,6 +132,7 @@ class Exchange:
         self.splice: Splice | None = None
         self.continued = False  # the call was told only what is new
         self.notes: dict[str, str] = {}  # what adapters want to know again in the next attempt
+        self.controls: Controls | None = None  # of the answer under way, where any are asked for
         self.upstream_request_id: str | None = None
         self.first_delta_s: float | None = None
         # what may happen once, or is counted
@@ -205,6 +212,11 @@ class Exchange:
     def on_end(self, release: Release) -> None:
         """Have *release* called when the request has ended, the latest registered first."""
         self._releases.append(release)
+
+    def keep(self, release: Release) -> Release:
+        """Take *release* out of what is called when the request has ended, and give it to whoever goes on."""
+        self._releases.remove(release)
+        return release
 
     def drop_call(self) -> None:
         """Let go of the upstream call, its slot and its clocks, if there are any: a call under way is cancelled."""

@@ -3,6 +3,7 @@
 from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.checks import MAX_FALLBACK_LINKS
 from proxy.config.clocks import Clocks, ClockTable
+from proxy.config.controls import Controls
 from proxy.config.load import load
 from proxy.config.models import Model
 from proxy.config.problems import ConfigError
@@ -29,6 +30,7 @@ from proxy.config.show import as_toml
 from proxy.config.sources import find_file
 from proxy.config.upstreams import (
     KINDS,
+    CodexUpstream,
     Credential,
     Dynamic,
     MixUpstream,
@@ -49,7 +51,9 @@ __all__ = [
     "Call",
     "ClockTable",
     "Clocks",
+    "CodexUpstream",
     "ConfigError",
+    "Controls",
     "Credential",
     "Cut",
     "Dynamic",

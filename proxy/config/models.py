@@ -6,7 +6,8 @@ from pydantic import AfterValidator, model_validator
 
 from proxy.config.budget import UNKNOWN_WINDOW_TOKENS, BudgetTable
 from proxy.config.clocks import ClockTable
-from proxy.config.fields import Name, Names, Section, Tokens, unique
+from proxy.config.controls import ControlTable
+from proxy.config.fields import Name, Names, Tokens, unique
 from proxy.config.problems import nearest, problem, problems, shown
 from proxy.dialects import DIALECTS, NATIVE
 
@@ -37,7 +38,7 @@ ModelId: TypeAlias = Annotated[Name, AfterValidator(_model_id)]
 ExactIds: TypeAlias = Annotated[tuple[Annotated[Name, AfterValidator(_exact)], ...], AfterValidator(unique)]
 
 
-class Model(Section):
+class Model(ControlTable):
     """A model that callers may ask for.  An id that ends in `/*` serves every id with that prefix."""
 
     id: ModelId
@@ -76,6 +77,10 @@ class Model(Section):
     """Code fences that may hold calls: all, one that is the whole answer, none; unset: as the dialect does it."""
     entities: Literal["raw", "xml"] | None = None
     """Whether `&lt;` and the like are decoded in values written as text; unset: as the dialect does it."""
+    effort: Name | None = None
+    """Reasoning effort where the caller asks for none; for kind `codex`."""
+    effort_variants: Names = ()
+    """Efforts that are offered as models of their own: `low` adds the id of this entry followed by `-low`."""
     context_window_tokens: Tokens | None = None
     """What input and output may take together; unset: unknown."""
     max_input_tokens: Tokens | None = None
@@ -94,6 +99,8 @@ class Model(Section):
             found.append((("upstreams",), "is given along with `upstream`; keep one of them"))
         if self.upstream is None and not self.upstreams:
             found.append((("upstream",), "is required"))
+        if self.effort_variants and self.id.endswith(_PREFIX_MARK):
+            found.append((("effort_variants",), "an entry for a prefix can't have them"))
         window = self.context_window_tokens or UNKNOWN_WINDOW_TOKENS
         told = "" if self.context_window_tokens else " as long as it is unset"
         for name in ("max_input_tokens", "max_output_tokens"):
@@ -109,6 +116,15 @@ class Model(Section):
         if self.tools in ("native", "off") or (self.tools == "auto" and default == NATIVE):
             return NATIVE
         return self.dialect or (default if default in TEXT_DIALECTS else DEFAULT_TEXT_DIALECT)
+
+    @property
+    def variants(self) -> "tuple[Model, ...]":
+        """The entries that `effort_variants` stand for; the model's name at the upstream stays that of this one."""
+        shared = {"upstream_model": self.upstream_model or self.id, "aliases": (), "effort_variants": ()}
+        return tuple(
+            self.model_copy(update={**shared, "id": f"{self.id}-{effort}", "effort": effort})
+            for effort in self.effort_variants
+        )
 
     @property
     def prefix(self) -> str | None:

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from proxy.config.budget import Allowance, BudgetTable
 from proxy.config.clocks import Clocks, ClockTable
+from proxy.config.controls import Controls, ControlTable
 from proxy.config.fields import NEEDS_RESTART, Section, Unit
 from proxy.config.models import Model
 from proxy.config.script import VERBS, TokenCounts
@@ -16,7 +17,15 @@ from proxy.config.secret import KeyDigest, Secret
 from proxy.config.sections import Auth, Breaker, Key, Log, Retry, Server, Tools
 from proxy.config.session import Session
 from proxy.config.show import toml_value
-from proxy.config.upstreams import KINDS, Credential, Dynamic, LabelTable, QwenCredential, UpstreamBase
+from proxy.config.upstreams import (
+    KINDS,
+    CodexCredential,
+    Credential,
+    Dynamic,
+    LabelTable,
+    QwenCredential,
+    UpstreamBase,
+)
 
 BEGIN = "<!-- The rest is made by `turnstile config reference --update docs/configuration.md`. -->\n"
 
@@ -53,6 +62,7 @@ def _blocks() -> Iterator[str]:
     yield _block("`[session]`", Session, "SESSION")
     yield _block("`[clocks]`", ClockTable, "CLOCKS")
     yield _block("`[budget]`", BudgetTable, "BUDGET")
+    yield _block("`[controls]`", ControlTable, "CONTROLS")
     yield _block("`[retry]`", Retry, "RETRY")
     yield _block("`[breaker]`", Breaker, "BREAKER")
     yield _block("`[[upstreams]]`: every kind", UpstreamBase, "UPSTREAMS__0")
@@ -62,6 +72,7 @@ def _blocks() -> Iterator[str]:
     yield _block('`credential = { … }` of an upstream of `kind = "qwen"`', QwenCredential, "UPSTREAMS__0__CREDENTIAL")
     yield _block('`labels = { … }` of an upstream of `kind = "mix"`', LabelTable, "UPSTREAMS__0__LABELS")
     yield _block("`dynamic = { … }` of an upstream", Dynamic, "UPSTREAMS__0__DYNAMIC")
+    yield _block('`credential = { … }` of an upstream of `kind = "codex"`', CodexCredential, "UPSTREAMS__0__CREDENTIAL")
     yield _steps()
     yield _block("`[[models]]`", Model, "MODELS__0")
     yield _block("`[tools]`", Tools, "TOOLS")
@@ -69,9 +80,10 @@ def _blocks() -> Iterator[str]:
 
 
 def _block(title: str, section: type[Section], variables: str, *, but: type[Section] = Section) -> str:
+    shared = () if section is ControlTable else ControlTable.model_fields.keys()  # come last where they stand as well
     rows = [
         _row(name, field, f"`TURNSTILE_{variables}__{name.upper()}`", _default(section, name, field))
-        for name, field in section.model_fields.items()
+        for name, field in sorted(section.model_fields.items(), key=lambda each: each[0] in shared)
         if name not in but.model_fields
     ]
     return "\n".join([f"## {title}", "", cleandoc(section.__doc__ or ""), "", _HEAD, *rows])
@@ -113,7 +125,7 @@ def _marks(field: FieldInfo) -> Iterator[Any]:
 def _default(section: type[Section], name: str, field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    in_force = {ClockTable: Clocks(), BudgetTable: Allowance()}.get(section)
+    in_force = {ClockTable: Clocks(), BudgetTable: Allowance(), ControlTable: Controls()}.get(section)
     value = getattr(in_force, name) if in_force else field.get_default(call_default_factory=True)
     return "unset" if value is None else f"`{toml_value(value)}`"
 

@@ -84,6 +84,8 @@ class Server(Section):
     """Largest line or event of an upstream."""
     max_answer_bytes: Bytes = 8_388_608
     """Largest answer of an upstream, collected or streamed."""
+    allow_header_overrides: bool = False
+    """Let callers choose by headers how answers are told: `x-stop-after-tools` and its like; else these do nothing."""
     drain_s: Seconds = 30.0
     """How long live requests may run on after SIGTERM."""
     trusted_proxies: tuple[Network, ...] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))

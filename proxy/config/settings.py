@@ -2,8 +2,11 @@
 
 from functools import cached_property
 
+from pydantic import field_validator
+
 from proxy.config.budget import Allowance, BudgetTable, allowance
 from proxy.config.clocks import Clocks, ClockTable, merged
+from proxy.config.controls import Controls, ControlTable, merged_controls
 from proxy.config.fields import Section
 from proxy.config.models import Model
 from proxy.config.sections import Auth, Breaker, Log, Retry, Server, Tools
@@ -24,6 +27,8 @@ class Settings(Section):
     """How long each wait may last."""
     budget: BudgetTable = BudgetTable()
     """How much of a model's window input and output may take."""
+    controls: ControlTable = ControlTable()
+    """How answers are told."""
     retry: Retry = Retry()
     """What is spent on a request whose upstream fails."""
     breaker: Breaker = Breaker()
@@ -37,6 +42,12 @@ class Settings(Section):
     log: Log = Log()
     """How the daemon logs."""
 
+    @field_validator("models")
+    @classmethod
+    def _with_variants(cls, models: tuple[Model, ...]) -> tuple[Model, ...]:
+        """The entries as they are served: those that stand for variants come last."""
+        return (*models, *(variant for model in models for variant in model.variants))
+
     def clocks_for(self, model: Model | None = None, upstream: Upstream | None = None) -> Clocks:
         """The clocks in force for *model* on *upstream*; where one is not known yet, as far as they are."""
         return self.all_clocks[model.id if model else None, upstream.name if upstream else None]
@@ -45,6 +56,10 @@ class Settings(Section):
         """The limits in force for *model*."""
         limits = (model.context_window_tokens, model.max_input_tokens, model.max_output_tokens)
         return allowance(*limits, self.budget, model.budget)
+
+    def controls_for(self, model: Model | None, upstream: Upstream) -> Controls:
+        """The controls in force for *model* on *upstream*; None = a model that nobody has configured."""
+        return merged_controls(*(table for table in (self.controls, upstream, model) if table is not None))
 
     def model_named(self, requested: str) -> Model | None:
         """The entry that serves an id: by its id, an alias, or the longest prefix."""
@@ -80,7 +95,8 @@ class Settings(Section):
         """The clocks in force, by model id and upstream name; None = not known yet."""
         return {
             (model.id if model else None, upstream.name if upstream else None): merged(
-                *(table.clocks for table in (self, upstream, model) if table is not None)
+                ClockTable(connect=upstream.connect_s if upstream else None),
+                *(table.clocks for table in (self, upstream, model) if table is not None),
             )
             for model in (None, *self.models)
             for upstream in (None, *self.upstreams)

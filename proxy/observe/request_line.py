@@ -57,6 +57,8 @@ def request_fields(x: Exchange) -> dict[str, Any]:
         fields |= course_fields(x)
     if hasattr(x, "fitted"):
         fields |= budget_fields(x.fitted)
+    if x.controls is not None and x.controls.reason is not None:
+        fields["cut"] = x.controls.reason
     if hasattr(x, "finishes"):
         fields |= {"finish_reason": x.finishes.get(0), "usage": usage_fields(x)}
     return fields

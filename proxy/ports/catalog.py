@@ -6,7 +6,7 @@ from typing import Protocol
 
 from multidict import MultiMapping
 
-from proxy.config import Allowance, Clocks, Model
+from proxy.config import Allowance, Clocks, Controls, Model
 from proxy.errors import TurnstileError
 from proxy.ports.gate import Caller, Slots
 from proxy.ports.upstream import Override, Upstream
@@ -37,6 +37,10 @@ class Health(Protocol):
         """Begin a call, which must be allowed."""
 
 
+PLAIN = Controls()
+"""Answers are told as they come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One upstream as one model entry uses it.
@@ -50,6 +54,7 @@ class Place:
     health: Health
     always_streams: bool
     dialect: str = "native"
+    controls: Controls = PLAIN
 
 
 NO_LIMITS = Allowance()

@@ -54,7 +54,8 @@ class Turn:
     where they are told as text: the request then declares none.  With *tools_as_text* the calls and results of its
     history are text already, results still in messages of the role `tool`.  *notes* are what adapters want to know
     again in the next attempt of the same request; they live as long as it does.  *summary* tells of earlier messages
-    that were left out, to upstreams that say themselves where it goes.
+    that were left out, to upstreams that say themselves where it goes.  *effort* is the
+    reasoning effort where the caller asks for none.
     """
 
     request: ChatRequest
@@ -72,6 +73,7 @@ class Turn:
     notes: MutableMapping[str, str] = field(default_factory=dict)
     on_wait: Callable[[str], None] = unobserved
     summary: str = ""
+    effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

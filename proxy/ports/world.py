@@ -29,6 +29,7 @@ class Ports:
     """The world, as handed to every handler; *lease_wait_s* are the seconds of the clock `lease`.
 
     *echo_session*: bodies tell the id of the conversation as well.  *tool_outcomes* lives as long as the process.
+    *allow_header_overrides*: callers may choose how answers are told.
     """
 
     clock: Clock
@@ -43,3 +44,4 @@ class Ports:
     echo_session: bool
     retry: Retry
     tool_outcomes: ToolOutcomes = field(default_factory=Counter)
+    allow_header_overrides: bool = False

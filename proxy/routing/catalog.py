@@ -31,7 +31,7 @@ class ModelCatalog:
         self._settings = settings
         self._healths = healths
         self._upstreams = upstreams
-        self._slots = {upstream.name: slots_of(upstream.max_parallel) for upstream in settings.upstreams}
+        self._slots = {upstream.name: slots_of(upstream.calls_at_a_time) for upstream in settings.upstreams}
         self._offers = OfferedRoutes(upstreams, self._offered_route)
         self._places = self._all_places(settings)
         self._routes = {entry.id: self._route(entry) for entry in settings.models}
@@ -82,6 +82,7 @@ class ModelCatalog:
             health=self._healths[upstream].of_model(entry.id),
             always_streams=configured.always_streams,
             dialect=entry.dialect_at(configured.default_dialect),
+            controls=self._settings.controls_for(entry, configured),
         )
 
     def _offered_route(self, entry: Model, upstream: str) -> Route:

@@ -92,6 +92,7 @@ class Gateway:
             lease_wait_s=settings.session.lease_wait_s,
             echo_session=settings.session.echo_in_body,
             retry=settings.retry,
+            allow_header_overrides=settings.server.allow_header_overrides,
             tool_outcomes=self.tool_outcomes,
         )
 

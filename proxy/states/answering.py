@@ -5,6 +5,7 @@ from functools import partial
 import structlog
 
 from proxy.dialects import DIALECTS, NATIVE, Decoder, DialectOptions, decoder_for, tool_block, toolset_of
+from proxy.dialects.controls import ControlOptions, Controls
 from proxy.exchange import Exchange
 from proxy.ports import Candidate, Headers, Place, Ports
 from proxy.wire.answer import (
@@ -24,6 +25,8 @@ from proxy.wire.request import text_of
 log = structlog.get_logger("turnstile.tools")
 
 NO_REASONING = "off"
+GRACE = "grace"
+"""The clock over a burst of tool calls; its running out is no fault, and ends the answer."""
 
 
 def begin_answer(x: Exchange, ports: Ports) -> None:
@@ -57,7 +60,28 @@ def decoder_of(x: Exchange, ports: Ports) -> Decoder:
         count=lambda outcome: ports.tool_outcomes.update([(dialect, outcome)]),
         fault=partial(decoder_broke, x, ports),
     )
-    return decoder_for(dialect, x.request, options, emulate_stop=x.course.place.upstream.kind != "openai")
+    decoder = decoder_for(dialect, x.request, options, emulate_stop=x.course.place.upstream.kind != "openai")
+    return controlled(x, decoder)
+
+
+def controlled(x: Exchange, decoder: Decoder) -> Decoder:
+    """The decoder under the stream controls that are configured, or asked for; several choices are told whole."""
+    asked, configured = x.asked_controls, x.course.place.controls
+    options = ControlOptions(
+        stop_after_tools=asked.stop_after_tools or configured.stop_after_tools,
+        suppress_tail=configured.suppress_tail_after_tools if asked.suppress_tail is None else asked.suppress_tail,
+        tool_block_max=configured.tool_block_max if asked.tool_block_max is None else asked.tool_block_max,
+    )
+    if options.idle or x.request.n > 1:
+        x.controls = None
+        return decoder
+    x.controls = Controls(decoder, options, partial(start_grace, x))
+    return x.controls
+
+
+def start_grace(x: Exchange) -> None:
+    """Wait for another call of a burst, for a while from now on."""
+    x.deadline.start(GRACE, x.course.place.controls.tool_grace_ms / 1000)
 
 
 def decoder_broke(x: Exchange, ports: Ports, error: Exception) -> None:

@@ -17,7 +17,7 @@ from proxy.errors import (
 )
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
-from proxy.states.answering import tool_block_of
+from proxy.states.answering import GRACE, tool_block_of
 from proxy.states.fitting import fit_call
 from proxy.wire.events import DELTAS, StreamEvent
 
@@ -62,6 +62,7 @@ async def open_call(x: Exchange, ports: Ports, *, prefill: str | None = None, re
             tools_as_text=place.dialect != NATIVE,
             summary=told.summary,
             on_wait=partial(waiting, x),
+            effort=course.candidate.entry.effort,
         )
     )
     attempt.status = 200
@@ -119,8 +120,19 @@ async def flow(x: Exchange, sink: EventSink) -> None:
     assert x.call is not None  # noqa: S101 - `open_call` came before
     try:
         await x.call.flow(sink)
+    except asyncio.CancelledError:
+        if not burst_is_over(x):
+            raise
     except MENDED_BEFORE_AN_ANSWER as error:
         raise as_failure(error) from error
+
+
+def burst_is_over(x: Exchange) -> bool:
+    """Whether a cancellation meant that no further call of a burst has come in time; the answer then ends there."""
+    if x.controls is None or not x.deadline.caught(GRACE):
+        return False
+    x.controls.expire()
+    return True
 
 
 async def receive(x: Exchange) -> Sequence[StreamEvent]:
@@ -136,6 +148,8 @@ async def receive(x: Exchange) -> Sequence[StreamEvent]:
     except asyncio.CancelledError:
         if deadline.caught("tail"):
             return call.settle()
+        if burst_is_over(x):
+            return ()
         raise
     except MENDED_BEFORE_AN_ANSWER as error:
         raise as_failure(error) from error

@@ -3,6 +3,7 @@
 from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
+from proxy.states.answering import GRACE
 from proxy.states.calls import end_early, has_delta, receive
 from statechart.vocabulary import Event
 
@@ -24,6 +25,7 @@ async def read(x: Exchange, ports: Ports) -> Event:
         events = await receive(x)
     deadline.stop("idle")
     deadline.stop("progress")
+    deadline.stop(GRACE)
     if x.decoder.cut:
         await end_early(x)
     return Event.ENDED

@@ -6,6 +6,7 @@ from math import inf
 from proxy.errors import UpstreamOversize
 from proxy.exchange import Exchange
 from proxy.ports import Ports
+from proxy.states.answering import GRACE, start_grace
 from proxy.states.calls import end_early, flow, has_delta, receive
 from proxy.wire.events import DELTAS, StreamEvent
 from statechart.vocabulary import Event
@@ -79,6 +80,7 @@ class Relay:
         x = self._x
         events, x.pending = x.pending, ()
         frames = self._rendered(events)
+        self._deadline.stop(GRACE)
         self._deadline.start("client_write", self._clocks.client_write)
         await x.client.begin(frames)
         self._deadline.stop("client_write")
@@ -118,10 +120,13 @@ class Relay:
     def _start_clocks(self) -> None:
         self._deadline.start("idle", self._clocks.idle)
         self._deadline.start("progress", self._clocks.progress)
+        if self._x.controls is not None and self._x.controls.in_grace:
+            start_grace(self._x)
 
     def _stop_clocks(self) -> None:
         self._deadline.stop("idle")
         self._deadline.stop("progress")
+        self._deadline.stop(GRACE)
 
     def _rendered(self, events: Sequence[StreamEvent]) -> bytes:
         if self._splice is not None:

@@ -18,7 +18,7 @@ async def upstream(x: Exchange, ports: Ports) -> Event:
         x.client.hold(
             lambda: answer_headers(x, ports),
             commit_after_s=clocks.commit_headers_after,
-            heartbeat_s=clocks.heartbeat,
+            heartbeat_s=clocks.heartbeat if x.asked_controls.keepalive else 0.0,
         )
     try:
         await open_call(x, ports, renew_credential=renew)

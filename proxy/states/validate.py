@@ -10,6 +10,7 @@ from proxy.wire.request import (
     check_content_encoding,
     check_content_type,
     completions_to_chat,
+    control_headers,
     decode_body,
     delivery,
     model_of,
@@ -44,6 +45,8 @@ async def validate(x: Exchange, ports: Ports) -> Event:
     x.request = check_chat(body, x.route.rules if x.route else UNKNOWN_MODEL_RULES)
     for check in x.route.checks if x.route else ():
         x.override = check(x.request, headers) or x.override
+    if ports.allow_header_overrides:
+        x.asked_controls = control_headers(headers)
     x.session_id = session_id(headers.getall("x-session-id", ())) or x.request.session_id
     configured = x.route.candidates[0].entry.delivery if x.route else "live"
     x.assured = (delivery(headers.getall("x-delivery", ())) or configured) == "assured"

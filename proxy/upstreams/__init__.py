@@ -6,12 +6,14 @@ from typing import Any
 from proxy.config import Settings
 from proxy.deadline import Clock
 from proxy.ports import Upstream
+from proxy.upstreams.codex import CodexUpstream
 from proxy.upstreams.mix import MixUpstream
 from proxy.upstreams.openai import OpenAIUpstream
 from proxy.upstreams.qwen import QwenUpstream
 from proxy.upstreams.scripted import ScriptedUpstream
 
 KINDS: Mapping[str, Callable[[Any, Settings, Clock], Upstream]] = {
+    "codex": CodexUpstream.configured,
     "mix": MixUpstream.configured,
     "openai": OpenAIUpstream.configured,
     "qwen": QwenUpstream.configured,

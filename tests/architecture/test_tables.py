@@ -11,6 +11,7 @@ from proxy import config
 from statechart.vocabulary import WORKING_STATES
 
 NOT_KINDS = {
+    "child": "what kinds that are child processes share",
     "http": "what kinds that speak HTTP share",
     "improvised": "what `scripted` says without a script",
 }
@@ -22,6 +23,7 @@ NOT_DIALECTS = {
     "json_text": "JSON texts and their parts",
     "shape": "what a schema says of a value's type",
     "teller": "what was found becomes events",
+    "controls": "how much of an answer is told after a call",
     "choices": "a decoder for each choice",
     "conforming": "whether arguments keep their schema",
     "decoder": "a scanner behind the port that the states know",

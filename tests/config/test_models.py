@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from proxy.config import Model, Settings
+from proxy.config.controls import ControlTable
 
 Load = Callable[..., Settings]
 Refused = Callable[..., list[str]]
@@ -24,7 +25,7 @@ def _chain(**links: list[str]) -> str:
 def test_a_model_needs_no_more_than_an_id_and_an_upstream(loaded: Load) -> None:
     (model,) = loaded('[[models]]\nid = "m"\nupstream = "up"').models
 
-    assert model.model_dump(exclude={"clocks", "budget"}) == {
+    assert model.model_dump(exclude={"clocks", "budget", *ControlTable.model_fields}) == {
         "id": "m",
         "aliases": (),
         "upstream": "up",
@@ -43,6 +44,8 @@ def test_a_model_needs_no_more_than_an_id_and_an_upstream(loaded: Load) -> None:
         "reasoning_preopened": False,
         "fences": None,
         "entities": None,
+        "effort": None,
+        "effort_variants": (),
         "context_window_tokens": None,
         "max_input_tokens": None,
         "max_output_tokens": None,

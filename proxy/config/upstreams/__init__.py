@@ -6,6 +6,7 @@ from pydantic import PlainValidator, ValidationInfo
 
 from proxy.config.problems import kind_of, nearest, problem, problems, shown
 from proxy.config.upstreams.base import UpstreamBase
+from proxy.config.upstreams.codex import CodexCredential, CodexUpstream
 from proxy.config.upstreams.credential import Credential
 from proxy.config.upstreams.dynamic import Dynamic
 from proxy.config.upstreams.mix import LabelTable, MixUpstream
@@ -15,6 +16,8 @@ from proxy.config.upstreams.scripted import ScriptedUpstream
 
 __all__ = [
     "KINDS",
+    "CodexCredential",
+    "CodexUpstream",
     "Credential",
     "Dynamic",
     "LabelTable",
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[UpstreamBase]] = {
+    "codex": CodexUpstream,
     "mix": MixUpstream,
     "openai": OpenAIUpstream,
     "qwen": QwenUpstream,
@@ -49,5 +53,5 @@ def _upstream(value: Any, info: ValidationInfo) -> Any:
 
 
 Upstream: TypeAlias = Annotated[
-    MixUpstream | OpenAIUpstream | QwenUpstream | ScriptedUpstream, PlainValidator(_upstream)
+    CodexUpstream | MixUpstream | OpenAIUpstream | QwenUpstream | ScriptedUpstream, PlainValidator(_upstream)
 ]

@@ -3,11 +3,12 @@
 from typing import Annotated, ClassVar, Self, get_args
 
 from proxy.config.clocks import ClockTable
-from proxy.config.fields import Count, Name, Section, Unit
+from proxy.config.controls import ControlTable
+from proxy.config.fields import Count, Name, Unit
 from proxy.wire.request import ModelRules
 
 
-class UpstreamBase(Section):
+class UpstreamBase(ControlTable):
     """What upstreams of every kind have."""
 
     requires_user: ClassVar[bool] = True
@@ -15,6 +16,8 @@ class UpstreamBase(Section):
 
     default_dialect: ClassVar[str] = "native"
     """How its models write tool calls, unless the model entry says otherwise."""
+    connect_s: ClassVar[float | None] = None
+    """The clock `connect`, where it is not set and this kind needs another than most."""
 
     short_model_names: ClassVar[bool] = False
     """Whether a model's name there is what follows the last `/` of its id, unless the model entry says otherwise."""
@@ -22,7 +25,7 @@ class UpstreamBase(Section):
     name: Name
     """What model entries, logs and metrics call it."""
     kind: str = "openai"
-    """What it speaks: `mix`, `openai`, `qwen` or `scripted`."""
+    """What it speaks: `codex`, `mix`, `openai`, `qwen` or `scripted`."""
     max_parallel: Annotated[Count, Unit("calls")] = 0
     """Calls at a time, per worker; 0 = no limit."""
     clocks: ClockTable = ClockTable()
@@ -32,6 +35,11 @@ class UpstreamBase(Section):
     def shares_credential(self) -> bool:
         """Whether all callers' requests go there under one credential."""
         return False
+
+    @property
+    def calls_at_a_time(self) -> int:
+        """Calls that may be under way at a time, per worker; 0 = no limit."""
+        return self.max_parallel
 
     @property
     def always_streams(self) -> bool:

@@ -5,6 +5,7 @@ from proxy.wire.request.body import JsonObject, decode_body, encode_json
 from proxy.wire.request.chat import ChatRequest, ResponseFormat, check_chat
 from proxy.wire.request.choice import ToolChoice, ToolMode
 from proxy.wire.request.completions import completions_to_chat
+from proxy.wire.request.controls import ControlHeaders, control_headers
 from proxy.wire.request.forward import prefilled, told_as_text, upstream_body, without_tools
 from proxy.wire.request.headers import (
     NEVER_FORWARDED,
@@ -24,6 +25,7 @@ from proxy.wire.request.say import printable
 __all__ = [
     "NEVER_FORWARDED",
     "ChatRequest",
+    "ControlHeaders",
     "Delivery",
     "JsonObject",
     "ModelRules",
@@ -35,6 +37,7 @@ __all__ = [
     "check_content_type",
     "common_rules",
     "completions_to_chat",
+    "control_headers",
     "decode_body",
     "delivery",
     "encode_json",
