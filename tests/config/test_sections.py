@@ -21,6 +21,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "max_queued": 100,
         "max_event_bytes": 4 * 1024 * 1024,
         "max_answer_bytes": 8 * 1024 * 1024,
+        "allow_header_overrides": False,
         "drain_s": 30,
         "trusted_proxies": (ip_network("127.0.0.1/32"), ip_network("::1/128")),
         "cors_origins": (),

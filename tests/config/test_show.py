@@ -68,6 +68,7 @@ def test_every_table_and_default_is_shown() -> None:
         "session",
         "clocks",
         "budget",
+        "controls",
         "retry",
         "breaker",
         "upstreams",
