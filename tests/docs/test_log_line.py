@@ -24,6 +24,7 @@ WALKS: dict[str, tuple[tuple[Upstream, ...], dict[str, Any]]] = {
     "no candidate": ((HELLO,), {"model": {"max_input_tokens": 1}}),
     "no answer": ((Upstream.fails(400),), {}),
     "cut": ((Upstream.answers("Hel").then_breaks(),), {}),
+    "ended": ((Upstream.calls("f").then_calls("g"),), {"model": {"stop_after_tools": "first"}}),
     "bug": ((Upstream.fails(RuntimeError()),), {}),
     "fallback": ((Upstream.fails(500),), {"fallbacks": [HELLO]}),
     "resumed": (
@@ -42,8 +43,9 @@ WHEN = {
     "a call was made": {*WALKS} - {"body not valid", "key not valid", "no candidate"},
     "several calls were made": {"fallback", "resumed"},
     "an answer went on after a cut": {"resumed"},
-    "something was answered": {"whole", "cut", "fallback", "resumed"},
-    "the answer was whole": {"whole", "fallback", "resumed"},
+    "we ended the answer": {"ended"},
+    "something was answered": {"whole", "ended", "cut", "fallback", "resumed"},
+    "the answer was whole": {"whole", "ended", "fallback", "resumed"},
 }
 """The words of the table, and the requests of which they are true."""
 

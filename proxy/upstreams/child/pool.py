@@ -21,8 +21,14 @@ class Pool:
             Slot(number, kind, limits, clock=clock, random=random, on_change=self._change)
             for number in range(limits.processes)
         )
-        for slot in self.slots:
-            slot.begin()
+        self._begun = False
+
+    def begin(self) -> None:
+        """Start the children, unless that was done."""
+        if not self._begun:
+            self._begun = True
+            for slot in self.slots:
+                slot.begin()
 
     @property
     def ready(self) -> bool:
@@ -43,6 +49,7 @@ class Pool:
 
         Raises `UpstreamUnavailable` when none is, and `UpstreamUnreachable` when a start that was waited for failed.
         """
+        self.begin()
         failed = self._failed_starts()
         while not self.ready:
             if self._failed_starts() > failed:
@@ -55,9 +62,9 @@ class Pool:
         children = [slot.ready for slot in self.slots if slot.ready is not None]
         return min(children, key=lambda child: child.attendant.turns)
 
-    async def close(self) -> None:
-        """End every child."""
-        await asyncio.gather(*(slot.close() for slot in self.slots))
+    async def close(self, patience_s: float = 0.0) -> None:
+        """End every child; what runs may run on for *patience_s*."""
+        await asyncio.gather(*(slot.close(patience_s) for slot in self.slots))
 
     def _failed_starts(self) -> int:
         return sum(slot.starts_failed for slot in self.slots)

@@ -107,15 +107,15 @@ class Slot:
             if due_s < self.retry_at_s:
                 self._set_alarm(due_s)
 
-    async def close(self) -> None:
-        """End the child, in good order: what runs on it is interrupted first."""
+    async def close(self, patience_s: float = 0.0) -> None:
+        """End the child, in good order: what runs on it after *patience_s* is interrupted first."""
         tasks = {*self._endings, *([self._life] if self._life is not None else [])}
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         self._enter(Condition.DRAINING)
-        await asyncio.gather(*(self._end(child, patience_s=0.0) for child in list(self._children)))
+        await asyncio.gather(*(self._end(child, patience_s=patience_s) for child in list(self._children)))
         self._enter(Condition.STOPPED)
 
     # --- its life

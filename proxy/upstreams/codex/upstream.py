@@ -48,7 +48,9 @@ class CodexUpstream:
         self._homes = Homes(entry)
         self._manner = Manner(entry.reasoning, entry.message_joiner, entry.on_compaction)
         kind = ChildKind(entry.name, self._homes.command, self._attend)
+        self._limits = limits
         self._pool = Pool(kind, limits, clock, Random(os.urandom(16)))  # noqa: S311 - jitter
+        self._begin_soon = clock.call_at(clock.now(), self._pool.begin)
 
     @classmethod
     def configured(cls, entry: Configured, settings: Settings, clock: Clock) -> Self:
@@ -100,8 +102,23 @@ class CodexUpstream:
             raise outcome
         return outcome
 
+    def inherit(self, before: object) -> None:
+        """Take over the processes of the upstream *before*, where nothing has changed that they depend on."""
+        if not isinstance(before, CodexUpstream):
+            return
+        if (before._entry, before._limits) == (self._entry, self._limits):  # noqa: SLF001 - one of us
+            self._begin_soon.cancel()
+            self._pool, self._homes, self._inst = before._pool, before._homes, before._inst  # noqa: SLF001 - the same
+        else:
+            spawn(before.retire(), name="retire an upstream")
+
+    async def retire(self) -> None:
+        """Let what runs run on for a while, then end the processes."""
+        await self._pool.close(self._limits.drain_s)
+
     async def close(self) -> None:
         """End the processes, and take their folders away."""
+        self._begin_soon.cancel()
         await self._pool.close()
         self._homes.remove()
 

@@ -93,6 +93,7 @@ class Nursery:
             }
         )
         pool = Pool(ChildKind("fake", command, attend), bounds, clock or LoopClock(), Random(1))
+        pool.begin()
         self.pools.append(pool)
         return pool
 

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from proxy.clock import LoopClock
 from proxy.errors import ConversationLost, UpstreamBusy, UpstreamFailed
+from proxy.upstreams import build_upstreams
 from proxy.wire.events import Finished, TextDelta
 from tests.upstreams.child.conftest import until
 from tests.upstreams.codex.conftest import assistant, declared, events_of, tool, user
@@ -299,3 +301,34 @@ async def test_many_turns_at_once_are_kept_apart(codex):
 
     assert {"".join(e.text for e in events if isinstance(e, TextDelta)) for events in answers} == {"ab"}
     assert len({events[0].ids["turn_id"] for events in answers}) == 32
+
+
+# --- another configuration
+
+
+async def test_a_reload_that_changes_nothing_keeps_the_processes_and_their_threads(codex):
+    codex = codex(PLAIN)
+    _, call = await codex.ask()
+    before = codex.adapter
+
+    codex.adapter = build_upstreams(codex.settings, LoopClock(), {})["cx"]
+    codex.adapter.inherit(before)
+    await codex.ask([user("hi"), assistant("ok"), user("more")], ids=call.node, tail=2)
+
+    assert codex.pool.slots[0].generation == 1
+    assert len(codex.told("thread/start")) == 1
+
+
+async def test_a_reload_that_changes_something_lets_what_runs_finish_and_ends_the_processes(codex):
+    codex = codex([["delta", "a"], ["sleep", 0.5], ["delta", "b"], ["end"]])
+    running = await codex.open()
+    before, child = codex.adapter, codex.pool.slots[0].ready
+    entry = codex.settings.upstreams[0].model_copy(update={"park_s": 7.0})
+
+    changed = codex.settings.model_copy(update={"upstreams": (entry,)})
+    codex.adapter = build_upstreams(changed, LoopClock(), {})["cx"]
+    codex.adapter.inherit(before)
+
+    assert (await events_of(running))[-1] == Finished("stop")
+    await until(lambda: child.lost)
+    assert (await codex.ask())[0][-1] == Finished("stop")
