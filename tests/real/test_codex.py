@@ -333,3 +333,39 @@ async def test_turns_at_once_do_not_mix():
         said = await asyncio.gather(*(world.say(f"n{number}") for number in range(16)))
 
         assert [message["content"] for message in said] == [f"n{number} n{number}" for number in range(16)]
+
+
+async def test_a_home_with_a_login_is_used_and_not_written_to(tmp_path):
+    """The same settings reach the process as arguments."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.toml").write_text('model = "mine"\n')
+    async with codex_world(codex_home=str(home)) as world:
+        await world.say([{"role": "system", "content": "Be terse."}, user("hi")], tools=TOOLS)
+
+        [request] = world.model.received
+        assert (home / "config.toml").read_text() == 'model = "mine"\n'
+        assert [(item["role"], item["content"][0]["text"]) for item in request.items] == [
+            ("developer", "Be terse."),
+            ("user", "hi"),
+        ]
+        assert [tool["name"] for tool in request.body["tools"]] == ["look", "find"]
+
+
+async def test_an_address_of_an_image_is_not_fetched_by_the_process():
+    """Nothing but the model provider is ever contacted."""
+    async with codex_world() as world:
+        url = world.model.base_url.replace("/v1", "/picture.png")
+        parts = [{"type": "text", "text": "what?"}, {"type": "image_url", "image_url": {"url": url}}]
+        await world.ask([{"role": "user", "content": parts}, {"role": "assistant", "content": "x"}, user("and?")])
+        await world.ask([{"role": "user", "content": parts}])
+
+        assert world.model.strays == []
+
+
+async def test_a_stop_string_ends_the_answer_and_the_turn():
+    async with codex_world(LONG) as world:
+        message = await world.say("hi", stop="word word")
+
+        assert message["content"] == ""
+        await (await world.model.call()).left()
