@@ -74,7 +74,10 @@ def test_a_kind_that_is_not_built_is_refused(refused: Refused, kind: str) -> Non
         ("server = 1", "server: expected a table, got a whole number"),
         ("upstreams = 'x'", "upstreams: expected an array, got a string"),
         ("upstreams = [1]", "upstreams[0]: expected a table, got a whole number"),
-        ("[[upstreams]]\nname='up'\nkind=1", "upstreams[0].kind: unknown kind 1; kinds: codex, mix, openai, qwen, scripted"),
+        (
+            "[[upstreams]]\nname='up'\nkind=1",
+            "upstreams[0].kind: unknown kind 1; kinds: codex, mix, openai, qwen, scripted",
+        ),
         ("[server]\nport = true", "server.port: expected a number, got true"),
         ("[server]\nport = 1.5", "server.port: expected a whole number, got 1.5"),
         ("[server]\nport = [1]", "server.port: expected a whole number, got an array"),
