@@ -7,7 +7,7 @@ is a `Mismatch`.  What is told is strict JSON, and no piece of it ends within an
 import re
 from collections.abc import Callable
 
-from proxy.dialects.reader import Mismatch, Reader, Steps
+from proxy.dialects.reader import SPACE, Mismatch, Reader, Steps
 from proxy.dialects.schema import Shape, ToolSchema, dump, load
 
 MAX_DEPTH = 200  # what the rest of the gateway reads of JSON that comes from an upstream
@@ -18,6 +18,10 @@ _IN_STRING = re.compile(  # whole escapes included, but for surrogates
 )
 _SCALAR = re.compile(r"[-+.0-9A-Za-z]*")
 _WHOLE_SCALAR = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_WS = r"[ \t\r\n]*+"
+_STRING = r'"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt])*+"'
+_SIMPLE = rf"{_STRING}|true|false|null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?"
+_MEMBER = re.compile(rf"({_STRING}){_WS}:{_WS}(?:{_SIMPLE})(?={_WS}[,}}])")  # a simple one, if all of it has come
 _HEX = frozenset("0123456789abcdefABCDEF")
 _SIMPLE_ESCAPES = frozenset('"\\/bfnrt')
 
@@ -30,10 +34,11 @@ def nothing(_text: str) -> None:
 
 def after_space(reader: Reader, tell: Tell = nothing) -> Steps[str]:
     """The next character that is no white space; at the end of the answer a `Mismatch`."""
-    space = yield from reader.run(_SPACES)
-    if space:
-        tell(space)
     char = yield from reader.peek()
+    if char in SPACE and char:
+        space = yield from reader.run(_SPACES)
+        tell(space)
+        char = yield from reader.peek()
     if not char:
         raise Mismatch
     return char
@@ -119,13 +124,12 @@ def read_arguments(reader: Reader, tell: Tell, schema: ToolSchema) -> Steps[None
     take(reader, "{", tell)
     char = yield from after_space(reader, tell)
     while char != "}":
-        shape = schema.shape((yield from read_key(reader, tell)))
-        if (yield from after_space(reader, tell)) == '"' and wants_json(shape):
-            parts: list[str] = []
-            yield from read_string(reader, parts.append)
-            tell(once_decoded("".join(parts), shape))
+        simple = _MEMBER.match(reader.text, reader.at)
+        if simple and not wants_json(schema.shape(load(simple[1]))):
+            tell(simple[0])
+            reader.at = simple.end()
         else:
-            yield from read_value(reader, tell)
+            yield from _read_member(reader, tell, schema)
         char = yield from after_space(reader, tell)
         if char == ",":
             take(reader, char, tell)
@@ -134,6 +138,16 @@ def read_arguments(reader: Reader, tell: Tell, schema: ToolSchema) -> Steps[None
         elif char != "}":
             raise Mismatch
     reader.at += 1
+
+
+def _read_member(reader: Reader, tell: Tell, schema: ToolSchema) -> Steps[None]:
+    shape = schema.shape((yield from read_key(reader, tell)))
+    if (yield from after_space(reader, tell)) == '"' and wants_json(shape):
+        parts: list[str] = []
+        yield from read_string(reader, parts.append)
+        tell(once_decoded("".join(parts), shape))
+    else:
+        yield from read_value(reader, tell)
 
 
 def arguments_of(text: str, schema: ToolSchema) -> str | None:

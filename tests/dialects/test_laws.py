@@ -153,6 +153,14 @@ def test_a_tricky_string_comes_back_from_every_split(dialect, value):
         assert merged(run(dialect, TOOLSET, pieces)) == merged(run(dialect, TOOLSET, [text]))
 
 
+@every_dialect
+@pytest.mark.parametrize("value", TRICKY)
+def test_a_tricky_string_inside_a_list_comes_back(dialect, value):
+    """Markup may stand in JSON, too."""
+    call: Call = ("pick", {"n": 3, "ids": [value, {value: f"a{value}"}]})
+    laws.round_trip(dialect, TOOLSET, [call, call], [])
+
+
 # --- law 9
 
 HOSTILE = (

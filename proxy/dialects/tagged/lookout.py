@@ -170,17 +170,26 @@ class Lookout:
 
     def _after_value(self, tag: str) -> End | None:
         """What follows the value's closing tag: its call's, the next parameter, or perhaps the first of a chain."""
-        if tag == self.tags.call:
-            return self._end(self._value_at)
+        end = self.plain_end(tag)
+        if end is not None:
+            return end._replace(text=self.text(0, self._value_at))
         name = self.grammar.opened(tag)
         if name is None:
             return None
-        if self._may_follow(name) or (name == self.parameter and may_repeat(self.schema, name)):
-            return self._end(self._value_at, name)
         if name not in self.given and not self.grammar.opens_call(tag):
             chain = Chain(self._value_at, name, self.size, names={name})
             self._chains.setdefault(self.grammar.closer(name), chain)
         return None
+
+    def plain_end(self, tag: str) -> End | None:
+        """How the value ends if *tag* follows its closing tag, by the rules that need no more than that."""
+        if tag == self.tags.call:
+            return End("")
+        name = self.grammar.opened(tag)
+        if name is None:
+            return None
+        follows = self._may_follow(name) or (name == self.parameter and may_repeat(self.schema, name))
+        return End("", name) if follows else None
 
     def _chained(self, tag: str, chain: Chain) -> bool:
         """Whether *tag* opens the next element of *chain*."""

@@ -22,7 +22,8 @@ def value_text(json_text: str, tags: Iterable[str], *, typed: bool) -> str:
     *tags*: what may not stand in it.  *typed*: the schema says that it is a string.
     """
     if not json_text.startswith('"'):
-        return json_text
+        tagged = any(tag in json_text for tag in tags)
+        return json_text.replace("<", "\\u003c") if tagged else json_text  # in JSON it stands in strings alone
     text: str = load(json_text)
     if text.startswith(CDATA) or any(tag in text for tag in tags) or means_something(text, typed=typed):
         return f"{CDATA}{text.replace(CDATA_END, SPLIT_END)}{CDATA_END}"

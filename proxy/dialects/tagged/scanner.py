@@ -16,6 +16,7 @@ READ_AGAIN_CALLS = 4  # calls' worth of text that may be read again, when ends a
 _SPACES = re.compile(r"[ \t\r\n]*")
 _BLANKS = re.compile(r"[ \t]*")
 _TAG_BODY = re.compile(r"[^<>\r\n]*")
+_NEXT_TAG = re.compile(r"[ \t\r\n]*+(<[^<>\r\n\]]*+>)")
 _IN_SECTION = re.compile(r"(?:[^\]]++|\](?=\]{4}|\]{0,3}[^\]>])|\]\]>(?=[^ \t\r\n<]))*+")
 
 
@@ -120,6 +121,9 @@ class TaggedScanner(Scanner):
                 continue
             tag = yield from self._tag(lookout.tags.words)
             if tag in (lookout.tags.value, lookout.tags.call):
+                if (end := self._plain_end(tag, lookout)) is not None:
+                    value.end("")
+                    return end
                 lookout.put(space)
                 end = yield from self._ending(value, lookout)
                 return end
@@ -131,6 +135,17 @@ class TaggedScanner(Scanner):
             space, on_new_line = "", False
         value.leave_open(space)
         return None
+
+    def _plain_end(self, tag: str, lookout: Lookout) -> End | None:
+        """How the value ends at its closing *tag*, if that is plain, as it mostly is, and all of it has come."""
+        reader = self.reader
+        if lookout.depth or tag != lookout.tags.value:
+            return None
+        found = _NEXT_TAG.match(reader.text, reader.at + len(tag))
+        end = lookout.plain_end(found[1]) if found else None
+        if found and end is not None:
+            reader.at = found.end()
+        return end
 
     def _space_before_tag(self, value: Value) -> Steps[str]:
         """Read a line end, and the blanks behind it, which belong to the closing tag if one follows."""
