@@ -89,7 +89,8 @@ class ModelCatalog:
         """The route of a model that nobody has configured, but an upstream offers."""
         configured = self._settings.upstreams_by_name[upstream]
         place = self._place(entry, upstream, self._settings.clocks_for(None, configured))
-        return Route(configured.rules, (Candidate(entry.id, entry.id, entry, (place,)),), count())
+        candidate = Candidate(entry.id, entry.id, entry, (place,), self._settings.allowance_for(entry))
+        return Route(configured.rules, (candidate,), count(), checks=(check_of(place.upstream),))
 
     def _route(self, entry: Model) -> Route:
         chain = [entry, *(self._settings.models_by_name[model_id] for model_id in entry.fallback)]

@@ -1,6 +1,7 @@
 """Every store, one after another; and servers for those that need one."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 import redis
@@ -8,7 +9,8 @@ import redis
 from proxy.testing import redis_server
 from proxy.testing.redis_server import RedisServer
 from tests.sessions import stores
-from tests.sessions.stores import Subject
+from tests.sessions.outage import World
+from tests.sessions.stores import Subject, redis_store
 
 BINARIES = {"valkey": redis_server.valkey, "redis": redis_server.redis}
 REMOTE = [pytest.param(name, marks=pytest.mark.real) for name in BINARIES]
@@ -52,3 +54,51 @@ async def subject(request, tmp_path, shared_server) -> AsyncIterator[Subject]:
     yield made
     await made.store.close()
     await made.other.close()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A store before a remote one that can be lost."""
+    made = World()
+    yield made
+    made.remote.frozen = made.remote.late = False  # which would wait for the clock
+    await made.store.close()
+
+
+@pytest.fixture(params=BINARIES)
+def server(request, shared_server) -> RedisServer:
+    """A server that holds nothing, first of one kind, then of the other."""
+    return shared_server(request.param)
+
+
+@pytest.fixture
+def client(server):
+    """To look at the server from outside."""
+    with redis.Redis(port=server.port, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+async def opened():
+    """Open stores; they are closed after the test."""
+    stores = []
+
+    def opened(url, **options):
+        stores.append(redis_store(url, **options))
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        await store.close()
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start servers of a test's own, which end with it."""
+    with ExitStack() as running:
+
+        def started(*args, kind="valkey"):
+            folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+            return running.enter_context(RedisServer(BINARIES[kind](), folder=folder, args=args))
+
+        yield started

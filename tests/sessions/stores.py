@@ -123,3 +123,10 @@ def degrading(url: str) -> Subject:
 async def really(seconds: float) -> None:
     """Let time pass where there is only real time."""
     await asyncio.sleep(seconds * 1.5)
+
+
+async def whole_turn(store, key="aa", *, reads=("aa", "bb"), partition=ALICE, keep_s=LASTS_S):
+    lease, taken = await take(store, key, *reads, partition=partition, keep_s=keep_s)
+    assert taken.held
+    puts = (put(reads[0]), put(f"{key}e"))
+    assert await store.settle(lease, puts, reads[1:], keep_s=keep_s)

@@ -104,7 +104,7 @@ class MixUpstream(UpstreamBase):
     query_max_chars: Annotated[Count, Unit("characters")] = 0
     """Longest `request.query`; 0 = no limit."""
     chain: Literal["session", "exchange"] = "session"
-    """`session`: only a session's last turn can be continued; `exchange`: any; `turnstile probe` finds out."""
+    """`session`: only a session's last turn can be continued; `exchange`: any; `turnstile probe UPSTREAM` finds out."""
     exchange_as_session: bool = False
     """Whether an exchange's id stands for the session's where that never comes."""
     phrases: PhraseTable = Field(default_factory=dict)

@@ -86,15 +86,17 @@ def lay_out(
         joined(results),
         joined(asked),
     )
-    lead = joined((sections.instructions, sections.summary, tool_block))
-    listed = [{"role": "system", "content": lead}] if lead else []
-    listed += [
-        {"role": "assistant" if each["role"] == "assistant" else "user", "content": text}
-        for each in told
-        if each["role"] not in SYSTEM_ROLES and (text := said(each))
-    ]
     query = within(sections, labels, tool_block, query_max_chars)
-    return Layout(query, sections.question or sections.results or query, listed)
+    lead = joined((sections.instructions, sections.summary, tool_block))
+    said_in_turn = [(each["role"], said(each)) for each in told if each["role"] not in SYSTEM_ROLES]
+    return Layout(query, sections.question or sections.results or query, as_messages(lead, said_in_turn))
+
+
+def as_messages(lead: str, said: Sequence[tuple[str, str]]) -> list[JsonObject]:
+    """One leading message of the system's, if anything is to be led with; then what each has *said*, by role."""
+    roles = {"assistant": "assistant"}
+    listed = [{"role": roles.get(role, "user"), "content": text} for role, text in said if text]
+    return [{"role": "system", "content": lead}, *listed] if lead else listed
 
 
 def full_text(message: JsonObject) -> str:

@@ -13,7 +13,7 @@ from proxy.observe.request_line import request_fields
 from proxy.testing.gateway import GatewayServer
 from proxy.testing.mix_site import DONE, FINISH, START, Cut, Event, MixSite, Script, Stall, delta
 from proxy.testing.token_endpoint import FakeTokenEndpoint, Misbehaviour
-from tests.mix.world import Caller, settings
+from tests.upstreams.mix.world import Caller, settings
 
 GRANT, HEADER, SITE, BODY, SHARE = "grant-s3cret", "header-s3cret", "site-s3cret", "body-s3cret", "5e" * 32
 CALLERS = "sk-callers-s3cret"

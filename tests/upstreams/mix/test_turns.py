@@ -6,7 +6,7 @@ import pytest
 
 from proxy.testing.mix_site import DONE, FINISH, START, Cut, Event, Raw, Script, Stall, delta
 from tests.e2e.wire import ask, connected, request
-from tests.mix.world import MODEL, world
+from tests.upstreams.mix.world import MODEL, world
 
 STREAMED = pytest.mark.parametrize("stream", [True, False])
 FORMS = pytest.mark.parametrize("form", ["sse", "json"])

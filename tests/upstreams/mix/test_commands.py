@@ -10,7 +10,7 @@ from proxy.commands.migrate_env import BY_HAND, RULES, migrated, variables
 from proxy.commands.probe import FIRST, _try_all
 from proxy.config import load
 from proxy.testing.mix_site import MixSite
-from tests.mix.world import settings
+from tests.upstreams.mix.world import settings
 
 ENVIRONMENT = """
 # the older gateway

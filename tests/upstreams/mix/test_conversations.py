@@ -10,7 +10,7 @@ from proxy.sessions.memory import MemoryStore
 from proxy.testing.gateway import GatewayServer
 from proxy.testing.mix_site import DONE, FINISH, Event, MixSite, Script, Stall, delta
 from proxy.testing.token_endpoint import FakeTokenEndpoint
-from tests.mix.world import Caller, settings, world
+from tests.upstreams.mix.world import Caller, settings, world
 
 CHAINS = pytest.mark.parametrize("chain", ["session", "exchange"])
 
