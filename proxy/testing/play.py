@@ -40,7 +40,7 @@ class WorldOptions(TypedDict, total=False):
     """What can be different about the gateway.
 
     *fallbacks*: the scripts of each fallback model, in order; *beside*: those of a second upstream of the same entry.
-    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *breaker*, *server*, *auth*: tables of the
+    *kind*, *connects*: of the first upstream.  *clocks*, *retry*, *breaker*, *server*, *auth*, *tools*: tables of the
     configuration. *model*, *upstream*: further fields of the first entries; *each_upstream* of all.  *sessions* makes
     the store of conversations.
     """
@@ -54,6 +54,7 @@ class WorldOptions(TypedDict, total=False):
     breaker: Json
     server: Json
     auth: Json
+    tools: Json
     model: Json
     upstream: Json
     each_upstream: Json
@@ -126,7 +127,7 @@ class World:
         asked = {"id": MODEL, "upstreams": [name for name in self.upstreams if name not in self.fallbacks]}
         models = [{"id": name, "upstream": name} for name in self.fallbacks]
         tables: Json = {
-            name: options[name] for name in ("clocks", "retry", "breaker", "server", "auth") if name in options
+            name: options[name] for name in ("clocks", "retry", "breaker", "server", "auth", "tools") if name in options
         }
         return {
             "auth": {"mode": "none"},

@@ -203,3 +203,28 @@ async def test_what_a_dialect_writes_it_reads(play: Play, dialect: str) -> None:
     x = await play(Upstream.answers(text), model={"tools": "text", "dialect": dialect}, body=TEXT["body"])
 
     assert [(name, json.loads(arguments)) for name, arguments in calls(x)] == [("now", {"zone": "UTC"})]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_call_that_is_too_large_is_an_oversize_answer(play: Play, stream: bool) -> None:
+    """It would be held in memory, and half of it is of no use to anybody."""
+    written = "<now><zone>" + "x" * 3000 + "</zone></now>"
+    x = await play(
+        Upstream.answers(written[:1000], written[1000:]),
+        model={"tools": "text", "dialect": "xml_tags"},
+        body=TEXT["body"],
+        tools={"max_call_bytes": 2000},
+        retry={"attempts": 1},
+        stream=stream,
+    )
+
+    assert (x.state, x.code) == ("upstream_error", "upstream_oversize")
+
+
+@pytest.mark.parametrize("dialect", ["xml_tags", "qwen_coder", "glm"])
+async def test_a_parameter_that_cannot_stand_in_a_tag_is_refused(play: Play, dialect: str) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"a<b": {}}}}}
+    x = await play(Upstream.answers("Hi."), model={"tools": "text", "dialect": dialect}, body={"tools": [PING, tool]})
+
+    assert x.path == "validate>invalid_request"
+    assert (x.error["code"], x.error["param"]) == ("invalid_value", "tools[1].function.parameters")

@@ -20,7 +20,7 @@ from proxy.wire.request.headers import (
 )
 from proxy.wire.request.parts import text_of
 from proxy.wire.request.rules import ModelRules, common_rules, model_of
-from proxy.wire.request.say import printable
+from proxy.wire.request.say import printable, rejected
 
 __all__ = [
     "NEVER_FORWARDED",
@@ -47,6 +47,7 @@ __all__ = [
     "prefilled",
     "presented_key",
     "printable",
+    "rejected",
     "request_id",
     "session_id",
     "text_of",
