@@ -80,8 +80,7 @@ GATEWAY = (
         framed=True, elsewhere=True, note="Retry-After 1 to 5 s"),
     Row("G3", "clock `total`", ANY, "504 total_timeout", "timeout", framed=True),
     Row("G4", "an exception in a handler", ANY, "500 internal_error", "internal_error", framed=True),
-    Row("G5", "the parser of a dialect raises", "stream tool_parse", "answer", "done", note="the text, as plain text",
-        awaits="dialects"),
+    Row("G5", "the parser of a dialect raises", "stream tool_parse", "answer", "done", note="the text, as plain text"),
     Row("G6", "a request after the listener was closed", "validate", "503 shutting_down", "shutdown",
         note="connection closed"),
     Row("G7", "the drain budget is spent", ANY, "503 shutting_down", "shutdown", framed=True),
@@ -211,6 +210,34 @@ AFTER_A_DELTA = (
     Row("M14", "our own early end: a stop string", "stream", "answer", "done", breaker="success",
         note="the upstream is let go of"),
 )
+
+CHILDREN = (
+    Row("P1a", "the process can't be started, or its handshake fails", "upstream", "502 upstream_unreachable",
+        "upstream_error", framed=True, again=True, elsewhere=True, breaker="all",
+        note="started again with growing waits, and no budget of restarts"),
+    Row("P1b", "its handshake is slow: clock `connect`", "upstream", "504 upstream_timeout", "timeout", framed=True,
+        again=True, elsewhere=True, breaker="all"),
+    Row("P2a", "it exits, or its output ends", "upstream", "502 upstream_truncated", "upstream_error", framed=True,
+        again=True, elsewhere=True, breaker="counts", note="every turn on it, at once; the next turn has another"),
+    Row("P2b", "the same in mid-stream", "stream", "text 502 upstream_truncated", "upstream_error", framed=True,
+        breaker="counts"),
+    Row("P3a", "a line that can't be read", "upstream", "502 upstream_protocol", "upstream_error", framed=True,
+        again=True, elsewhere=True, breaker="counts"),
+    Row("P3b", "the same in mid-stream", "stream", "text 502 upstream_protocol", "upstream_error", framed=True,
+        breaker="counts"),
+    Row("P4a", "the turn fails", "upstream", "502 upstream_error", "upstream_error", framed=True, again=True,
+        elsewhere=True, breaker="counts", note="as the row of the status that it carries"),
+    Row("P4b", "the same in mid-stream", "stream", "text 502 upstream_error", "upstream_error", framed=True,
+        breaker="counts"),
+    Row("P5a", "a call gets no reply: clock `rpc`", "upstream", "504 upstream_timeout", "timeout", framed=True,
+        elsewhere=True, breaker="counts"),
+    Row("P5b", "the turn runs, and nothing comes: clock `first_event`", "upstream", "504 upstream_timeout", "timeout",
+        framed=True, elsewhere=True, breaker="counts", note="the turn is interrupted"),
+    Row("P6", "it asks for approval, or for something unknown", "upstream stream read", "answer", "done",
+        note="declined, or answered that there is no such method, at once"),
+    Row("P7", "an interrupt is not heeded", ANY, "-", "client_abort",
+        note="the thread is given up, the process replaced once it is empty"),
+)
 # fmt: on
 
 SECTIONS = {
@@ -220,5 +247,6 @@ SECTIONS = {
     "Credentials": KEYS,
     "The upstream, before the first delta": BEFORE_A_DELTA,
     "The upstream, after the first delta": AFTER_A_DELTA,
+    "Child processes": CHILDREN,
 }
 ROWS = {row.id: row for rows in SECTIONS.values() for row in rows}

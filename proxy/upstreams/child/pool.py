@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from proxy.deadline import Clock
-from proxy.errors import UpstreamUnavailable, UpstreamUnreachable
+from proxy.errors import ConnectTimeout, UpstreamUnavailable, UpstreamUnreachable
 from proxy.upstreams.child.child import Child
 from proxy.upstreams.child.kind import ChildKind, ChildLimits
 from proxy.upstreams.child.slot import Condition, Slot
@@ -15,6 +15,7 @@ class Pool:
 
     def __init__(self, kind: ChildKind, limits: ChildLimits, clock: Clock, random: Random) -> None:
         self._min_ready = limits.min_ready
+        self._handshake_s = limits.handshake_s
         self._clock = clock
         self._changed: asyncio.Future[None] | None = None
         self.slots = tuple(
@@ -47,12 +48,15 @@ class Pool:
     async def free_child(self) -> Child:
         """The ready child with the fewest turns; waits for one that is about to be ready.
 
-        Raises `UpstreamUnavailable` when none is, and `UpstreamUnreachable` when a start that was waited for failed.
+        Raises `UpstreamUnavailable` when none is, and `UpstreamUnreachable` or `ConnectTimeout` when a start that was
+        waited for failed.
         """
         self.begin()
         failed = self._failed_starts()
         while not self.ready:
             if self._failed_starts() > failed:
+                if any(slot.start_was_slow for slot in self.slots):
+                    raise ConnectTimeout(self._handshake_s)
                 raise UpstreamUnreachable(detail="a child process could not be started")
             for slot in self.slots:
                 slot.wake()

@@ -66,6 +66,7 @@ class Slot:
         self.reason = ""
         self.starts_failed = 0  # ever
         self.failed_starts = 0  # in a row
+        self.start_was_slow = False  # the last one that failed has failed by the clock
         self.retry_at_s = 0.0
         self._kind = kind
         self._limits = limits
@@ -168,6 +169,7 @@ class Slot:
             self._child = None
             self.failed_starts += 1
             self.starts_failed += 1
+            self.start_was_slow = isinstance(error, TimeoutError)
             log.warning("child.start_failed", slot=self.number, reason=reason_of(error))
             self._see_off(child, 0.0)
             return None

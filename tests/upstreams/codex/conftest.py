@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from itertools import count
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from proxy.ports import Plan, Turn
 from proxy.upstreams import build_upstreams
 from proxy.wire.events import TextDelta
 from proxy.wire.request import check_chat
+from tests.upstreams.codex.program import fake_program
 
-FAKE = Path(__file__).with_name("fake_codex.py")
 RECORDINGS = Path(__file__).with_name("recordings")
 LIMIT_S = 10.0  # nothing that a test waits for takes so long
 
@@ -26,12 +25,7 @@ class Codex:
 
     def __init__(self, folder, scenario, settings):
         self.log_path = folder / "log.jsonl"
-        self.log_path.touch()
-        path = folder / "scenario.json"
-        path.write_text(json.dumps({"log": str(self.log_path), **scenario}))
-        program = folder / "codex"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{path}" "$@"\n')
-        program.chmod(0o755)
+        program = fake_program(folder, scenario)
         server = settings.pop("server", {})
         config = {
             "auth": {"mode": "none"},
